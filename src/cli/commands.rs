@@ -36,7 +36,7 @@ struct Program {
     engine: Engine,
 }
 
-/// What was typed.
+/// The parsed command line.
 struct Cli {
     global: Global,
     engine: Engine,
@@ -120,7 +120,7 @@ enum Command {
 }
 
 impl Command {
-    /// It says what there is, or speaks of no engine. The service is one itself, whose address may be in the environment.
+    /// The command needs no engine. The service is an engine itself, and its own address may be in the environment.
     fn concerns_no_engine(&self) -> bool {
         match self {
             Self::System(args) => args.starts_containers(),
@@ -136,7 +136,7 @@ impl Command {
         }
     }
 
-    /// Processes of it stay, with containers that others reach.
+    /// Its processes stay, with containers that others use.
     fn starts_containers(&self) -> bool {
         match self {
             Self::Run(_) | Self::Start(_) | Self::Restart(_) => true,
@@ -147,7 +147,7 @@ impl Command {
         }
     }
 
-    /// What is in the store matters to it.
+    /// The command uses the store's content.
     fn uses_store(&self) -> bool {
         !matches!(
             self,
@@ -164,12 +164,12 @@ impl Command {
     }
 }
 
-/// What all commands take: help, manual pages and completions are made of it.
+/// The full definition of all commands, for help, manual pages and completions.
 pub fn definition() -> clap::Command {
     Command::augment_subcommands(Program::command())
 }
 
-/// What is needed of it to read arguments whose command is that word.
+/// The part of the definition that is needed to parse this command's arguments.
 fn definition_for(word: &str) -> clap::Command {
     match ALONE.iter().find(|(name, _)| *name == word) {
         Some((name, define)) => Program::command().subcommand(define(clap::Command::new(*name))),
@@ -177,7 +177,7 @@ fn definition_for(word: &str) -> clap::Command {
     }
 }
 
-/// The program: reads the arguments, runs the command, prints its error.
+/// The main function: parses the arguments, runs the command, prints its error.
 pub fn main() -> ExitCode {
     privacy::begin();
     let mut typed: Vec<OsString> = std::env::args_os().collect();
@@ -197,7 +197,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What was asked for; nothing when that was help or the version, which are printed.
+/// The parsed command; `None` if it was help or the version, which are printed.
 fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
     let vocabulary = Vocabulary {
         program: Program::command,
@@ -231,10 +231,8 @@ fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
     }
 }
 
-/// An ordinary user becomes root of a user namespace, in which layers can have files of many owners: of the one that
-/// the
-/// store's running containers are in, over which one has no rights from outside. Where the store is must be known
-/// before.
+/// Makes an ordinary user root of a user namespace, in which layers can have files of many owners: that of the store's
+/// running containers, which cannot be managed from outside. The location of the store must be known before.
 fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
     if cli.command.uses_store() {
         look_at_owner(&cli.global.store_root()?, cli.command.starts_containers())?;
@@ -246,7 +244,7 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
             return Err(CliError::new(text).hint("name another store with --root").exit_code(125));
         }
     }
-    // Root of a container may be without the rights that root has.
+    // Root in a container may lack root's capabilities.
     let is_root = rustix::process::geteuid().is_root();
     if is_root && has_capability("SYS_ADMIN")
         || matches!(
@@ -257,7 +255,7 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         return Ok(cli);
     }
     let root = cli.global.store_root()?;
-    // Monitors have another working folder.
+    // Monitors have a different working directory.
     let root = std::path::absolute(&root).unwrap_or(root);
     cli.global.root = Some(root.clone());
     if matches!(&cli.command, Command::Build(args) if args.may_change_nothing()) && !anew::has_begun() {
@@ -286,7 +284,7 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         if foreign::are_owners_recorded() {
             return Ok(cli);
         }
-        // Where there can be none, images are moved and looked at all the same.
+        // Without a namespace, images can still be transferred and inspected.
         if user_namespace::refused().is_none()
             || matches!(cli.command, Command::Build(_) | Command::Kaniko(_))
             || anew::has_begun()
@@ -296,7 +294,7 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         rights::go_without(anew::begin);
         return Ok(cli);
     }
-    // What can't be taken away now is left to the next command.
+    // What can't be removed now is left to the next command.
     let _ = networks_of(&root).tidy();
     Ok(cli)
 }
@@ -308,8 +306,8 @@ fn namespace_error(error: SandboxError) -> CliError {
     }
 }
 
-/// The store has to be this user's before anything in it is believed, or made: by processes that last, before it is
-/// opened as a store.
+/// Checks that the store belongs to this user before trusting anything in it. With `is_made`, makes it before lasting
+/// processes start, and before it is opened.
 fn look_at_owner(root: &Path, is_made: bool) -> Result<(), CliError> {
     let weakness = if is_made { store::claim(root) } else { store::look_at(root) }.map_err(store_error)?;
     if let Some(weakness) = weakness.filter(|_| !anew::has_begun()) {
@@ -389,7 +387,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Called behind a build's back: a store that was removed meanwhile is not made anew.
+/// Runs in the background after a build: does not make a store again that was removed meanwhile.
 fn sync_store(global: &Global) -> Result<ExitCode, CliError> {
     if global.store_root()?.join("store.db").exists() {
         let store = global.open_store()?;

@@ -5,12 +5,13 @@ use std::io;
 use crate::base::io_error::{AtPath as _, IoError};
 use crate::cli::output::{self, Stream};
 
-/// Prints `warning` and docker's question to standard output, as docker does; true when the answer is yes. No answer is no.
+/// Prints `warning` and docker's question to standard output, as docker does; true if the answer is yes. No answer
+/// means no.
 pub fn ask(warning: &str) -> Result<bool, IoError> {
     ask_on(Stream::Output, warning)
 }
 
-/// The same where standard output has something else.
+/// The same if standard output is used for something else.
 pub fn ask_on(stream: Stream, warning: &str) -> Result<bool, IoError> {
     output::ask(stream, format_args!("{warning}\nAre you sure you want to continue? [y/N] "));
     let mut answer = String::new();

@@ -1,5 +1,5 @@
-//! What users set for docker's program in `config.json` and in the environment: formats, keys, proxies, the platform.
-//! Credentials in the same file are `registry`'s.
+//! The user's settings for docker's CLI in `config.json` and in the environment: formats, keys, proxies, the platform.
+//! Credentials in the same file are read by `registry`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::cli::{CliError, output};
 use crate::image::Platform;
 use crate::transport::docker_engine::settings_folder;
 
-/// The part of docker's `config.json` that concerns what is typed and shown.
+/// The part of docker's `config.json` about input and output.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DockerConfig {
@@ -36,8 +36,7 @@ struct Proxies {
 }
 
 impl DockerConfig {
-    /// The file where docker looks for it; one that is not there says nothing, and one that can't be read is told of, as
-    /// docker does, and says nothing either.
+    /// Reads docker's file. A missing one is empty; like docker, warns of one that can't be read, and ignores it.
     pub fn read() -> Self {
         Self::try_read().unwrap_or_else(|(path, reason)| {
             output::say(format!("warning: cannot read `{}`: {reason}", path.display()));
@@ -45,7 +44,7 @@ impl DockerConfig {
         })
     }
 
-    /// The same for what every command asks: who reads it for something else tells of a file that can't be read.
+    /// The same without a warning, for settings that every command reads: the other readers warn.
     pub fn read_in_silence() -> Self {
         Self::try_read().unwrap_or_default()
     }
@@ -63,7 +62,7 @@ impl DockerConfig {
         serde_json::from_str(&text).map_err(|error| (path, error.to_string()))
     }
 
-    /// The variables by which programs find proxies, in both cases; none that is in `known` under that name.
+    /// The proxy variables, in lower and upper case, without those that `is_known` accepts.
     pub fn proxies(&self, is_known: impl Fn(&str) -> bool) -> Vec<(String, String)> {
         let host = std::env::var("DOCKER_HOST").unwrap_or_default();
         let Some(proxies) = self.proxies.get(&host).or_else(|| self.proxies.get("default")) else { return Vec::new() };
@@ -80,8 +79,8 @@ impl DockerConfig {
     }
 }
 
-/// Filters of a prune: those typed, and those that are always to be added. A label that was typed counts before the
-/// opposite that is set.
+/// The filters of a prune: the typed ones, and those in the settings. A typed label overrides its opposite in the
+/// settings.
 pub fn prune_filters(typed: &[String]) -> Vec<String> {
     merged(typed, DockerConfig::read().prune_filters)
 }
@@ -91,14 +90,14 @@ fn merged(typed: &[String], set: Vec<String>) -> Vec<String> {
         Some(("label", value)) => typed.contains(&format!("label!={value}")),
         Some(("label!", value)) => typed.contains(&format!("label={value}")),
         Some(_) => false,
-        // docker passes over what is no filter at all.
+        // docker ignores invalid filters.
         None => true,
     };
     let set = set.into_iter().filter(|filter| !is_contradicted(filter));
     typed.iter().cloned().chain(set).collect()
 }
 
-/// What was typed, or else what is set; an empty text is as good as none.
+/// The typed format, or else that of the settings; an empty text counts as none.
 pub fn format_or(typed: Option<&str>, quiet: bool, set: impl FnOnce(DockerConfig) -> String) -> Option<String> {
     match typed.filter(|text| !text.is_empty()) {
         Some(text) => Some(text.to_owned()),
@@ -111,7 +110,7 @@ fn path() -> Option<PathBuf> {
     Some(settings_folder()?.join("config.json"))
 }
 
-/// The platform typed, or else the one of DOCKER_DEFAULT_PLATFORM.
+/// The typed platform, or else that of DOCKER_DEFAULT_PLATFORM.
 pub fn platform_or_default(typed: Option<&Platform>) -> Result<Option<Platform>, CliError> {
     if let Some(platform) = typed {
         return Ok(Some(platform.clone()));

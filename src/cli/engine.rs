@@ -1,7 +1,7 @@
-//! What docker takes before the command: which engine is meant, and where its settings are.
+//! docker's options before the command: the engine and its settings.
 //!
-//! There is one engine, this program. Whoever means another is told so: to build or run something elsewhere than was
-//! meant is worse than to stop.
+//! There is only one engine, this program. A different one is an error: building or running something in the wrong
+//! place is worse than not doing it.
 
 use std::path::PathBuf;
 
@@ -12,9 +12,9 @@ use crate::transport::docker_engine::Address;
 /// Levels of docker's log.
 const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];
 
-/// What docker calls its own engine on this machine.
+/// docker's own engine on this machine.
 const SOCKETS: &[&str] = &["/var/run/docker.sock", "/run/docker.sock", "/run/rbuild/docker.sock"];
-/// Where `system service` listens, below an ordinary user's own folder.
+/// The socket of `system service` in an ordinary user's folder.
 const OWN_SOCKET: &str = "rbuild/docker.sock";
 
 /// Where to find what was set up for docker
@@ -54,7 +54,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Refuses options that contradict each other or say nothing.
+    /// Refuses options that contradict each other or are invalid.
     pub fn check(&self) -> Result<(), CliError> {
         if let Some(level) = self.log_level.as_deref().filter(|level| !LEVELS.contains(level)) {
             return Err(CliError::new(format!("unable to parse logging level: {level}"))
@@ -69,12 +69,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Where the engine is that docker's build plugin works for.
+    /// The address of the engine for which docker's build plugin works.
     pub fn address(&self) -> Result<Address, CliError> {
         Ok(Address::meant(self.host.first().map(String::as_str), self.context.as_deref())?)
     }
 
-    /// Refuses what means another engine. The options count before the environment, and a host before a context.
+    /// Refuses other engines. Options override the environment, and a host overrides a context.
     pub fn is_this_one(&self) -> Result<(), CliError> {
         if let Some(host) = self.host.first() {
             return check_host("--host", host);
@@ -111,7 +111,7 @@ fn check_host(from: &str, host: &str) -> Result<(), CliError> {
         .hint(format!("leave {from} out, or speak to that engine with docker's own program")))
 }
 
-/// Those of root's engine, and of an ordinary user's.
+/// Whether the socket is that of root's engine or of the user's own.
 fn is_own_socket(path: &str) -> bool {
     let folder = std::env::var("XDG_RUNTIME_DIR").ok().filter(|folder| !folder.is_empty());
     let of_user = |folder: String| [format!("{folder}/docker.sock"), format!("{folder}/{OWN_SOCKET}")];

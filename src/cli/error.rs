@@ -1,4 +1,4 @@
-//! The one place where an error becomes text and an exit code.
+//! The only place where an error becomes text and an exit code.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -13,16 +13,16 @@ use crate::store::FetchError;
 
 const OF_BUILDX: &str = "ERROR";
 
-/// What a command failed with.
+/// The error of a command.
 #[derive(Debug)]
 pub struct CliError {
-    /// What stands before the message.
+    /// The text in front of the message.
     heading: &'static str,
-    /// What is printed after `error: `; may have several lines.
+    /// Printed after `error: `; may have several lines.
     message: String,
-    /// What a program printed before it failed, to be shown behind the message with its colours.
+    /// The output of a failed program, shown after the message with its colours.
     printed: Option<String>,
-    /// What the user can do about it.
+    /// How to fix it.
     hint: Option<String>,
     exit_code: u8,
 }
@@ -37,14 +37,14 @@ impl CliError {
         self
     }
 
-    /// What a program printed before it failed.
+    /// Sets the output of a failed program.
     pub fn printed(mut self, printed: impl Into<String>) -> Self {
         self.printed = Some(printed.into()).filter(|printed: &String| !printed.is_empty());
         self
     }
 
-    /// For those who read the progress as JSON: under the word that buildx has for it, which they leave out, and on one
-    /// line. Compose puts an empty line behind each; the others are told as what the failed step says.
+    /// For readers of JSON progress: buildx's prefix, which they remove, and a single line. Compose prints an empty
+    /// line after each; the other lines are reported as output of the failed step.
     pub fn in_words_of_buildx(mut self) -> Self {
         self.heading = OF_BUILDX;
         let headline = self.message.lines().next().unwrap_or_default();
@@ -56,7 +56,7 @@ impl CliError {
         self
     }
 
-    /// The hint that an error has, if it has one.
+    /// Sets the hint, if there is one.
     pub fn hint_if(self, hint: Option<impl Into<String>>) -> Self {
         match hint {
             Some(hint) => self.hint(hint),
@@ -64,12 +64,12 @@ impl CliError {
         }
     }
 
-    /// The message alone.
+    /// The message without hint.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What the process ends with.
+    /// The exit code of the process.
     pub fn code(&self) -> u8 {
         self.exit_code
     }
@@ -79,37 +79,37 @@ impl CliError {
         self
     }
 
-    /// An error of a container, with the exit code and the hint that it has.
+    /// An error of a container, with its exit code and hint.
     pub fn of_container(error: ContainerError) -> Self {
         let (code, hint) = (error.exit_code(), error.hint());
         Self::from(error).exit_code(code).hint_if(hint)
     }
 
-    /// An error of an image, with the hint that it has.
+    /// An error of an image, with its hint.
     pub fn of_image(error: ImageError) -> Self {
         let hint = error.hint();
         let error = Self::from(error);
         if hint.is_some() { error.hint_if(hint) } else { error }
     }
 
-    /// An error of what was asked of containers.
+    /// An error of a request about containers.
     pub fn of_request(error: crate::engine::container::RequestError) -> Self {
         let hint = error.hint();
         Self::from(error).hint_if(hint)
     }
 
-    /// Something that can't be had here, with what to do instead.
+    /// Something unsupported, with an alternative.
     pub fn of_unsupported(unsupported: Unsupported) -> Self {
         Self::new(unsupported.what).hint_if(unsupported.hint)
     }
 
-    /// Says before the error what was being done.
+    /// Adds what was being done in front of the message.
     pub fn context(mut self, text: &str) -> Self {
         self.message = format!("{text}: {}", self.message);
         self
     }
 
-    /// Several errors as one, which says them all; nothing when there is none.
+    /// Combines several errors; `None` if there are none.
     pub fn all(errors: Vec<Self>) -> Option<Self> {
         errors.into_iter().reduce(|mut all, error| {
             all.message = format!("{}\nerror: {}", all.message, error.message);
@@ -118,10 +118,10 @@ impl CliError {
         })
     }
 
-    /// Prints the error to stderr and gives the process's exit code.
+    /// Prints the error to stderr and returns the exit code of the process.
     pub fn report(&self) -> ExitCode {
-        // What reads buildx's output looks for its word, and shows the last line where it has room for one: docker's
-        // actions do. So what belongs to the error comes before it.
+        // Readers of buildx's output, such as docker's actions, search for its prefix, and show only the last line if
+        // there is little space. So the details come first.
         let (headline, details) = match self.message.split_once('\n') {
             Some((headline, details)) if plugin::is_called() => (headline, Some(details)),
             _ => (self.message.as_str(), None),
@@ -146,12 +146,12 @@ impl CliError {
 }
 
 impl CliError {
-    /// Where there is one user only, the kernel says little of what needs others.
+    /// With a single mapped user, the kernel's errors about other users are not helpful.
     fn hint_of_one_user(&self) -> Option<String> {
         let Some(IdMapping::Single { reason }) = user_namespace::entered() else { return None };
         let says = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
         let of_files = ["change the owner of", "user namespace", "supplementary groups"];
-        // What a program printed whose file could be given to nobody.
+        // Errors of a program that could not change a file's owner.
         let of_programs = ["Invalid argument", "Operation not permitted"];
         let is_it =
             says(&self.message, &of_files) || self.printed.as_deref().is_some_and(|text| says(text, &of_programs));

@@ -1,4 +1,4 @@
-//! What may come next on a command line.
+//! Finds what may come next on a command line.
 
 use clap::{Arg, Command};
 
@@ -6,15 +6,15 @@ use super::filters;
 use super::line::{Line, Typed};
 use super::wanted::{self, Wanted};
 
-/// Candidates, each with a tab and what it is.
+/// Candidate words, each with a tab and a description.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     pub(super) words: Vec<String>,
-    /// Things of these kinds will do.
+    /// The kinds of objects that are also candidates.
     pub(super) wanted: Vec<Wanted>,
-    /// What stands before each of them: `--option=`, or a filter's key.
+    /// The prefix of each of them: `--option=`, or a filter's key.
     pub(super) before: String,
-    /// What they have to begin with, behind that.
+    /// What they must begin with, after the prefix.
     pub(super) typed: String,
 }
 

@@ -1,10 +1,10 @@
-//! `--filter KEY=VALUE`: the keys of each command, and what may be the values.
+//! `--filter KEY=VALUE`: the keys of each command, and their possible values.
 
 use super::wanted::{State, Wanted};
 
 const BOOLEANS: Wanted = Wanted::Words(&["true", "false"]);
 
-/// The keys that the command takes.
+/// The filter keys of the command.
 pub(super) fn keys(path: &[&str]) -> &'static [&'static str] {
     match path {
         ["ps"] | ["container", "ls"] => &crate::cli::container::ps::FILTERS,
@@ -22,7 +22,7 @@ pub(super) fn keys(path: &[&str]) -> &'static [&'static str] {
     }
 }
 
-/// What a key may be given.
+/// The possible values of a key.
 pub(super) fn values(path: &[&str], key: &str) -> Vec<Wanted> {
     let of_events = path.last() == Some(&"events");
     match key {

@@ -1,25 +1,25 @@
-//! What was typed so far, by the definitions that also parse it.
+//! Parses what was typed so far, with the same definitions as the command line.
 
 use clap::{Arg, ArgAction, Command};
 
 /// The words up to the cursor.
 pub(super) struct Line<'a> {
     pub(super) command: &'a Command,
-    /// The names of the commands, such as `network` and `connect`.
+    /// The command's words, such as `network` and `connect`.
     pub(super) path: Vec<&'a str>,
-    /// Options that have a value, by their names, with it.
+    /// Options with a value, by name.
     pub(super) options: Vec<(String, String)>,
     pub(super) positionals: Vec<&'a str>,
     pub(super) typed: Typed<'a>,
 }
 
-/// What is being typed.
+/// The word at the cursor.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Typed<'a> {
-    /// A word that is no option: a command, or an argument.
+    /// Not an option: a command or an argument.
     Word(&'a str),
     Option(&'a str),
-    /// An option's value, in a word of its own or behind `--option=`.
+    /// An option's value, as a separate word or after `--option=`.
     Value {
         option: &'a Arg,
         before: &'a str,
@@ -28,7 +28,7 @@ pub(super) enum Typed<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// The last word is being typed.
+    /// The last word is the one at the cursor.
     pub(super) fn understand(definition: &'a Command, words: &'a [String]) -> Option<Self> {
         let (typed, before) = words.split_last()?;
         let mut line = Self {
@@ -73,7 +73,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// What follows is a program's own command line: what stands behind the image of `run`, or the container of `exec`.
+    /// Whether a program's own command line follows: after the image of `run`, or the container of `exec`.
     pub(super) fn is_for_program(&self) -> bool {
         let first = self.command.get_positionals().position(Arg::is_trailing_var_arg_set);
         first.is_some_and(|first| first > 0 && self.positionals.len() >= first)
@@ -84,7 +84,7 @@ impl<'a> Line<'a> {
         self.options.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The argument that is being typed, with its place; the last one may be there many times.
+    /// The argument at the cursor, with its position; the last one may be repeated.
     pub(super) fn argument(&self) -> Option<&'a Arg> {
         let all: Vec<&Arg> = self.command.get_positionals().collect();
         let takes_many = |argument: &&&Arg| matches!(argument.get_action(), ArgAction::Append);

@@ -1,4 +1,4 @@
-//! `rbuild completion`: scripts for shells, which ask rbuild itself what may come next.
+//! `rbuild completion`: shell scripts that ask rbuild for the candidates.
 
 mod candidates;
 mod filters;
@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a line for each candidate, with a tab and what it is; `:files` where the shell has to look for files.
+/// Prints a line for each candidate, with a tab and a description; `:files` tells the shell to complete file names.
 pub fn complete(args: &CompleteArgs, global: &Global) -> Result<ExitCode, CliError> {
     let definition = crate::cli::commands::definition();
     let Some(line) = Line::understand(&definition, &args.words) else { return Ok(ExitCode::SUCCESS) };

@@ -1,4 +1,4 @@
-//! The things that there are, to complete with.
+//! Names of existing objects, as candidates.
 
 use super::Candidates;
 use super::line::Line;
@@ -14,10 +14,10 @@ use crate::engine::history;
 use crate::engine::image::info;
 use crate::store::Store;
 
-/// What the shell itself finds: names of files.
+/// Tells the shell to complete file names.
 pub(super) const FILES: &str = ":files";
 
-/// Lines of candidates of one kind. One that can't be had is none: a completion that fails says nothing.
+/// The candidates of one kind. An error gives none: a failing completion prints nothing.
 pub(super) fn lines(wanted: Wanted, found: &Candidates, line: &Line<'_>, global: &Global) -> Vec<String> {
     match wanted {
         Wanted::Words(words) => words.iter().map(|word| format!("{word}\t")).collect(),
@@ -33,7 +33,7 @@ pub(super) fn lines(wanted: Wanted, found: &Candidates, line: &Line<'_>, global:
     }
 }
 
-/// The store, if there is one: looking is no reason to make it.
+/// The store, if it exists: completion does not make one.
 pub(super) fn store(global: &Global) -> Result<Option<Store>, CliError> {
     let root = global.store_root()?;
     Ok(if root.join("store.db").exists() { Some(Store::open(&root)?) } else { None })

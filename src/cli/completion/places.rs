@@ -11,7 +11,7 @@ use crate::container::Containers;
 use crate::language::dockerfile;
 use crate::store::snapshot::View;
 
-/// The names of the stages in the Dockerfile that the line means: that of `-f`, or the context's own.
+/// The stage names in the line's Dockerfile: that of `-f`, or the context's own.
 pub(super) fn stages(line: &Line<'_>) -> Vec<String> {
     let context = line.positionals.first().copied().unwrap_or(".");
     let file = line.option("file").map_or_else(|| Path::new(context).join("Dockerfile"), Into::into);
@@ -28,7 +28,7 @@ pub(super) fn stages(line: &Line<'_>) -> Vec<String> {
         .collect()
 }
 
-/// A path here, a container, or a path in the container that was typed.
+/// A local path, a container, or a path in the typed container.
 pub(super) fn to_copy(typed: &str, global: &Global) -> Result<Vec<String>, CliError> {
     let Some(store) = store(global)? else { return Ok(vec![FILES.to_owned()]) };
     let containers = Containers::of(store.root());
@@ -41,7 +41,7 @@ pub(super) fn to_copy(typed: &str, global: &Global) -> Result<Vec<String>, CliEr
     let entry = containers.find(name)?;
     let folder = path.rfind('/').map_or("", |slash| &path[..=slash]);
     let layers = entry.record.layer_paths();
-    // One that was never started has written nothing.
+    // A container that was never started has no changes.
     let upper = Some(entry.upper()).filter(|folder| folder.exists());
     let view = View::of_container(&layers, upper.as_deref())?;
     let inside = view.resolve(Path::new(""), Path::new(folder.trim_matches('/')))?;

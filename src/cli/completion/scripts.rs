@@ -1,6 +1,7 @@
-//! The shells' side. `PROGRAM` is what the program is called.
+//! The shell scripts. `PROGRAM` is the program's name.
 
-/// bash parts words at `=` and `:`, which options and names of images have: they are put together again as they stand on the
+/// bash splits words at `=` and `:`, which options and image names contain: the script rejoins them, and removes from
+/// the answers what bash does not replace.
 /// line, and what bash doesn't replace is taken off the answers.
 pub(super) const BASH: &str = r#"_rbuild() {
     local rest=${COMP_LINE:0:COMP_POINT} word line current reply strip index last

@@ -1,8 +1,8 @@
-//! What an option or an argument wants to be given.
+//! The kind of value that an option or an argument takes.
 
 use clap::Arg;
 
-/// Which containers will do.
+/// The state that containers must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Any,
@@ -11,7 +11,7 @@ pub(super) enum State {
     Paused,
 }
 
-/// Kinds of things that there are here, or in a list.
+/// The kinds of objects, or a list of words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Words(&'static [&'static str]),
@@ -19,15 +19,15 @@ pub(super) enum Wanted {
     /// `container:NAME`
     ContainerReferences,
     Images,
-    /// Those that are remembered.
+    /// Builds in the history.
     Builds,
     Networks,
     Volumes,
-    /// Whatever has a name.
+    /// Anything with a name.
     Things,
     /// The stages of the Dockerfile.
     Stages,
-    /// A path here, or `CONTAINER:PATH`.
+    /// A local path, or `CONTAINER:PATH`.
     CopyPlaces,
     /// `KEY=VALUE`
     Filters,
@@ -90,7 +90,7 @@ const LIMITS: Wanted = Words(&[
 const LOG_OPTIONS: Wanted = Words(&["max-size=", "max-file=", "compress=", "labels=", "env=", "tag=", "mode="]);
 const ENTITLEMENTS: Wanted = Words(&["network.host", "security.insecure", "device", "device=", "buildx.local.delete"]);
 
-/// What an option wants; nothing where nobody can know.
+/// The kinds for an option; empty if unknown.
 pub(super) fn of_option(path: &[&str], option: &Arg) -> Vec<Wanted> {
     let builds = path.last() == Some(&"build");
     match option.get_long().unwrap_or_default() {
@@ -136,7 +136,7 @@ pub(super) fn of_option(path: &[&str], option: &Arg) -> Vec<Wanted> {
     }
 }
 
-/// What an argument wants that stands at `place`.
+/// The kinds for an argument at position `place`.
 pub(super) fn of_argument(path: &[&str], place: usize, argument: &Arg) -> Vec<Wanted> {
     let of_networks = path.first() == Some(&"network");
     match (path.last().copied().unwrap_or_default(), place) {
@@ -157,7 +157,7 @@ pub(super) fn of_argument(path: &[&str], place: usize, argument: &Arg) -> Vec<Wa
     }
 }
 
-/// What the name of a value says.
+/// The kinds for the name of a value.
 fn by_name(argument: &Arg) -> Vec<Wanted> {
     let names = argument.get_value_names();
     let kind = names.and_then(|names| names.first()).map(|name| name.to_string()).unwrap_or_default();

@@ -41,7 +41,7 @@ enum Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// A path of the host begins with a slash or a dot, or has no colon. Names of files need not be UTF-8.
+    /// A path of the host begins with a slash or a dot, or has no colon. File names need not be UTF-8.
     fn parse(text: &'a OsStr) -> Self {
         let bytes = text.as_bytes();
         if bytes == b"-" {
@@ -51,7 +51,7 @@ impl<'a> Side<'a> {
         match bytes.iter().position(|byte| *byte == b':').filter(|_| !is_of_host) {
             Some(colon) => match std::str::from_utf8(&bytes[..colon]) {
                 Ok(name) => Self::Container(name, Path::new(OsStr::from_bytes(&bytes[colon + 1..]))),
-                // No container has such a name.
+                // Not a possible container name.
                 Err(_) => Self::Host(Path::new(text)),
             },
             None => Self::Host(Path::new(text)),
@@ -108,7 +108,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             tell(&entry, "extract-to-dir");
             return Ok(ExitCode::SUCCESS);
         }
-        // docker does not either, and says so in these words.
+        // docker's message: it does not support this either.
         (Side::Container(..), Side::Container(..)) => {
             return Err(CliError::new("copying between containers is not supported"));
         }

@@ -1,24 +1,24 @@
-//! What the commands for containers share: going through those that are named, one after another.
+//! What the commands for containers share: processing the named containers one by one.
 
 use crate::base::io_error::AtPath;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::container::{ContainerError, Containers, Entry};
 
-/// The containers of the store. (Its database is not opened: it takes longer than most of these commands.)
+/// The containers of the store. (Does not open its database, which takes longer than most of these commands.)
 pub fn open(global: &Global) -> Result<Containers, CliError> {
     let root = global.store_root()?;
-    // Monitors have a working folder of their own.
+    // Monitors have a different working directory.
     Ok(Containers::of(&std::path::absolute(&root).at("find", &root)?))
 }
 
-/// The container of that name; its absence is said as docker says it.
+/// The container of that name, or docker's error.
 pub fn find(containers: &Containers, word: &str) -> Result<Entry, CliError> {
     containers.find(word).map_err(|error| CliError::of_container(error).exit_code(1))
 }
 
-/// Does something with each of the containers and prints its name as it was typed. What fails is said in the end, and
-/// does not keep the others from being done.
+/// Runs an action for each container and prints its name as typed. Errors are reported at the end, and do not stop the
+/// others.
 pub fn each(
     containers: &Containers,
     words: &[String],
@@ -34,7 +34,7 @@ pub fn each(
     CliError::all(errors).map_or(Ok(()), Err)
 }
 
-/// The same for things that take their time: all at once, printed in order.
+/// The same for slow actions: runs them in parallel, and prints in order.
 pub fn each_at_once(
     containers: &Containers,
     words: &[String],
@@ -56,7 +56,7 @@ pub fn each_at_once(
     CliError::all(errors).map_or(Ok(()), Err)
 }
 
-/// Says that the files that were read may not fit each other.
+/// Warns that the copied files may be inconsistent.
 pub fn warn_not_paused(name: &str, reason: &ContainerError) {
     crate::cli::output::say(format_args!(
         "warning: the container {name} could not be paused, and its files were read while it ran: {}",

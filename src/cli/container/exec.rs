@@ -47,7 +47,7 @@ pub struct Args {
     workdir: Option<String>,
 }
 
-/// docker's code for a working directory that can't be.
+/// docker's exit code for an invalid working directory.
 const NO_FOLDER: u8 = 128;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
@@ -81,13 +81,13 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match exec(&containers, &entry, options, way) {
         Ok(Some(left)) => Ok(exit_code_of_guest(&left)),
         Ok(None) => Ok(ExitCode::SUCCESS),
-        // Nobody sees the end of a program in the background, so the code is not its either.
+        // The exit code is not that of a program in the background.
         Err(error) if args.detach => Err(exec_error(error).exit_code(1)),
         Err(error) => Err(exec_error(error)),
     }
 }
 
-/// 126 and 127 for a program that can't be executed or is not there, as a shell has it; 1 for all else.
+/// Like a shell: 126 for a program that can't be executed and 127 for a missing one; 1 for everything else.
 fn exec_code(error: &ContainerError) -> u8 {
     let code = error.exit_code();
     if matches!(code, 126 | 127) { code } else { 1 }

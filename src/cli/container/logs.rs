@@ -41,12 +41,12 @@ pub struct Args {
     details: bool,
 }
 
-/// Nothing is no bound.
+/// An empty text is no limit.
 fn since(text: &str) -> Result<Timestamp, InvalidTime> {
     if text.is_empty() { Ok(Timestamp::MIN) } else { point_in_time(text) }
 }
 
-/// Nothing is no bound, and the beginning of time is none either.
+/// An empty text is no limit, and neither is the zero time.
 fn until(text: &str) -> Result<Timestamp, InvalidTime> {
     let time = if text.is_empty() { Timestamp::MAX } else { point_in_time(text)? };
     Ok(if time == Timestamp::UNIX_EPOCH { Timestamp::MAX } else { time })
@@ -57,7 +57,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let entry = each::find(&containers, &args.container)?;
     let tail = match args.tail.as_str() {
         "all" => None,
-        // docker takes what is no number, or below zero, for all.
+        // Like docker, takes anything that is not a number, or is negative, for all.
         text => text.parse::<i64>().ok().and_then(|number| usize::try_from(number).ok()),
     };
     let selection = Selection { tail, since: args.since, until: args.until };
@@ -98,7 +98,7 @@ impl LogListener for Printer {
             Source::Stdout => (&mut self.stdout, &mut self.stderr),
             Source::Stderr => (&mut self.stderr, &mut self.stdout),
         };
-        // Where both go to one place, lines keep their order.
+        // If both go to the same place, lines stay in order.
         other.flush()?;
         out.write_all(self.details.of(line).as_bytes())?;
         out.write_all(line.log.as_bytes())

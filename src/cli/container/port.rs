@@ -36,7 +36,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ports of the container and where they are on the host, from docker's `Ports`.
+/// Ports of the container and their addresses on the host, from docker's `Ports`.
 pub fn published(ports: Option<&Value>) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (port, bindings) in ports.and_then(Value::as_object).into_iter().flatten() {
@@ -51,7 +51,7 @@ pub fn published(ports: Option<&Value>) -> Vec<(String, String)> {
     all
 }
 
-/// What `ps` shows of ports: `0.0.0.0:9999->8888/tcp, 80/tcp`.
+/// The ports in `ps`: `0.0.0.0:9999->8888/tcp, 80/tcp`.
 pub fn summary(ports: Option<&Value>) -> String {
     let mut parts: Vec<String> = published(ports).into_iter().map(|(port, host)| format!("{host}->{port}")).collect();
     let unpublished = ports.and_then(Value::as_object).into_iter().flatten().filter(|(_, bindings)| bindings.is_null());

@@ -35,17 +35,17 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     error.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// What a prune came to.
+/// The result of a prune.
 pub(in crate::cli) struct Cleared {
-    /// What docker prints.
+    /// docker's output.
     pub text: String,
-    /// The bytes that are free now.
+    /// The number of freed bytes.
     pub reclaimed: u64,
-    /// Those that could not be removed.
+    /// The containers that could not be removed.
     pub error: Option<CliError>,
 }
 
-/// Removes those that are asked for.
+/// Removes the selected containers.
 pub(in crate::cli) fn clear(containers: &Containers, filters: &Filters) -> Result<Cleared, CliError> {
     let work = Work::of_things("removing containers", None);
     let Pruned { removed, reclaimed, errors } = prune(containers, filters, &work).map_err(CliError::of_request)?;

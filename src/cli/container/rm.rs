@@ -40,7 +40,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.containers.iter().any(String::is_empty) {
         return Err(CliError::new("container name cannot be empty"));
     }
-    // With -f, one that is not there is told of, and no error.
+    // With -f, a missing container is reported, but is not an error.
     let there = |word: &&String| match containers.find(word) {
         Err(error @ ContainerError::NotFound { .. }) if args.force => {
             output::say(error);

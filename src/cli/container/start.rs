@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    // First of all: they are copies of this process.
+    // Must come first: they are copies of this process.
     let mut starting = fork(args.containers.len(), global)?;
     let containers = each::open(global)?;
     if !args.attach && !args.interactive {
@@ -52,7 +52,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let signals = SignalsKept::new()?;
     let session = starting.attached(&containers, &entry, attach);
     let left = session.and_then(|session| session.run(&streams, signals));
-    // As `start` without it, whatever `run` would make of the reason.
+    // The same code as `start` without `-a`, whatever `run` would use.
     let left = left.map_err(|error| CliError::of_container(error).exit_code(1))?;
     Ok(exit_code(&left))
 }
@@ -62,13 +62,13 @@ pub(in crate::cli) fn fork(count: usize, global: &Global) -> Result<Starting, Cl
     Starting::begin(count, &global.store_root()?).map_err(CliError::of_request)
 }
 
-/// Starts it in the background, unless it runs already.
+/// Starts the container in the background, unless it is running.
 pub(in crate::cli) fn start(starting: &mut Starting, containers: &Containers, entry: &Entry) -> Result<(), CliError> {
     tell(&starting.start(containers, entry).map_err(CliError::of_request)?);
     Ok(())
 }
 
-/// What the user should know.
+/// Prints the warning.
 pub(in crate::cli) fn tell(started: &Started) {
     started.warning.iter().for_each(|warning| output::say(format_args!("rbuild: warning: {warning}")));
 }

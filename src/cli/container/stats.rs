@@ -13,9 +13,9 @@ use crate::cli::{CliError, output};
 use crate::container::sandbox::{self, Usage};
 use crate::container::{Containers, Entry};
 
-/// Between two looks, of which the share of processors is told.
+/// The interval between two samples, from which the CPU usage is computed.
 const PAUSE: Duration = Duration::from_millis(1000);
-/// The same where there is only one answer.
+/// The same if there is only one answer.
 const SHORT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Show the resources that containers use
@@ -61,7 +61,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     loop {
         std::thread::sleep(if args.no_stream { SHORT_PAUSE } else { PAUSE });
         let now = match look(&containers, &args) {
-            // Those that were named have gone meanwhile.
+            // The named containers are gone.
             Err(_) if !args.no_stream && !args.containers.is_empty() => return Ok(ExitCode::SUCCESS),
             looked => looked?,
         };

@@ -26,7 +26,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// In docker's columns: each as wide as its widest cell, and four blanks.
+/// docker's layout: each column is as wide as its widest cell, and four blanks.
 fn table(processes: &Processes) -> String {
     let rows: Vec<&Vec<String>> = std::iter::once(&processes.titles).chain(&processes.rows).collect();
     let mut widths = vec![0; processes.titles.len()];

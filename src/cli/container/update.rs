@@ -87,7 +87,7 @@ impl Args {
         none == Resources::default() && self.restart.is_none() && !self.gives_a_zero()
     }
 
-    /// Zero, which takes a limit away, is what a resource is by default.
+    /// Zero removes a limit, but is also the default value.
     fn gives_a_zero(&self) -> bool {
         let numbers =
             [self.cpu_period, self.cpu_rt_period, self.cpu_shares, self.cpus, self.memory, self.memory_reservation];

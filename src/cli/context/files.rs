@@ -39,7 +39,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 impl Args {
-    /// Whether the files of a build are asked for, not docker's contexts.
+    /// Whether the files of a build are requested, not docker's contexts.
     pub(super) fn are_meant(&self) -> bool {
         self.why || self.file.is_some() || self.path.is_some()
     }

@@ -1,5 +1,5 @@
-//! `rbuild context ...`: the engines that docker's program could speak to. rbuild is one engine, on this machine. And, for
-//! `ls` with a path, which docker's does not take: the files of a build context.
+//! `rbuild context ...`: the engines that docker's CLI could use. rbuild is the only one, on this machine. Also, for
+//! `ls` with a path, which docker does not have: the files of a build context.
 
 mod files;
 
@@ -99,7 +99,7 @@ fn find(name: &str) -> Result<(), CliError> {
 
 fn list(args: &ListArgs) -> Result<String, CliError> {
     let is_table = args.format.as_deref().is_none_or(|format| format == "table");
-    // No daemon listens anywhere.
+    // No daemon is listening.
     let row = json!({
         "Name": if is_table && !args.quiet { format!("{DEFAULT} *") } else { DEFAULT.to_owned() },
         "Description": "rbuild, on this machine",

@@ -60,7 +60,7 @@ const COLUMNS: &[Column] = &[
     Column { field: "Platform", heading: "PLATFORM" },
 ];
 
-/// What `--last` is when it is not said.
+/// The default of `--last`.
 const ALL: i64 = -1;
 
 const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: \

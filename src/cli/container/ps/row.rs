@@ -12,20 +12,20 @@ use crate::engine::image::info;
 use crate::engine::system::folder_size;
 use crate::store::Store;
 
-/// So many characters of a command are shown, and of a mount's name.
+/// How many characters of a command and of a mount's name are shown.
 const COMMAND_LENGTH: usize = 20;
 const MOUNT_LENGTH: usize = 15;
 
 #[derive(Clone, Copy)]
 pub struct Details<'a> {
     pub no_trunc: bool,
-    /// Where the images are, when sizes are to be shown.
+    /// The store with the images, if sizes are shown.
     pub size: Option<&'a Store>,
 }
 
 pub fn row(entry: &Entry, details: Details<'_>) -> Value {
     let record = &entry.record;
-    // Only blanks are marked, as docker does: it is for people.
+    // Like docker, quotes only words with blanks: this is for people.
     let argument = |word: &String| if word.contains(' ') { format!("'{word}'") } else { word.clone() };
     let words =
         std::iter::once(record.path.clone()).chain(record.args.iter().map(argument)).collect::<Vec<_>>().join(" ");
@@ -60,7 +60,7 @@ pub fn row(entry: &Entry, details: Details<'_>) -> Value {
         "LocalVolumes": volumes.to_string(),
         "Mounts": mounts.join(","),
         "Networks": networks.join(","),
-        // docker says it only of images that it keeps in another way.
+        // docker sets it only with the containerd image store.
         "Platform": null,
     })
 }

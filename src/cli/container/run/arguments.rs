@@ -8,7 +8,7 @@ use crate::image::Platform;
 #[derive(Debug, clap::Args)]
 pub struct ContainerArgs {
     /// Print help
-    // `-h` is the host name, as with docker.
+    // `-h` is the hostname, as in docker.
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
     /// The image to make it from

@@ -62,7 +62,7 @@ fn mapping(text: &str) -> Result<DeviceMapping, CliError> {
     })
 }
 
-/// `all`, a number, or `device=0,1` with `driver`, `capabilities` and `options`; lists are put in double quotes.
+/// `all`, a number, or `device=0,1` with `driver`, `capabilities` and `options`; lists are in double quotes.
 fn gpus(text: &str) -> Result<DeviceRequest, CliError> {
     let wrong = |message: &str| CliError::new(format!("invalid argument \"{text}\" for \"--gpus\": {message}"));
     let mut request = DeviceRequest { capabilities: vec![vec!["gpu".to_owned()]], ..DeviceRequest::default() };
@@ -124,7 +124,7 @@ pub(super) fn weights(texts: &[String]) -> Result<Vec<WeightDevice>, CliError> {
     texts.iter().map(one).collect()
 }
 
-/// `DEVICE:RATE`; rates of bytes may have a unit.
+/// `DEVICE:RATE`; byte rates may have a unit.
 pub(super) fn throttles(texts: &[String], is_bytes: bool) -> Result<Vec<ThrottleDevice>, CliError> {
     let one = |text: &String| {
         let (path, rate) = device(text)?;

@@ -1,4 +1,4 @@
-//! The image that a container is made from: looked up, or pulled first.
+//! The image of a container: looked up, or pulled.
 
 use super::arguments::{ContainerArgs, Pull};
 use crate::cli::docker_config::platform_or_default;
@@ -36,7 +36,7 @@ pub(super) fn find_image(store: &Store, args: &ContainerArgs) -> Result<Image, C
     })
 }
 
-/// The images whose files are mounted. They are not pulled, as docker doesn't.
+/// The images whose files are mounted. Like docker, does not pull them.
 pub(super) fn find_mounted(store: &Store, mounts: &mut [MountPoint]) -> Result<(), CliError> {
     container::find_mounted(store, mounts).map_err(|error| {
         CliError::of_request(error).context("--mount type=image").hint("build it, load it or pull it first")

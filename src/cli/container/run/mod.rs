@@ -58,7 +58,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.detach && !args.container.program.attach.is_empty() {
         return Err(CliError::new("conflicting options: cannot specify both --attach and --detach"));
     }
-    // First of all: it is a copy of this process.
+    // Must come first: it is a copy of this process.
     let is_remapped =
         args.container.security.userns.as_deref().is_some_and(|word| word.parse().is_ok_and(UsersMode::is_remap));
     let needs_network = args.container.network.needs_namespace() && !is_remapped;
@@ -100,7 +100,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(exit_code(&left))
 }
 
-/// What `exec` and `attach` exit with: whoever leaves them has not seen the end.
+/// The exit code of `exec` and `attach`, which may have been left before the end.
 pub(in crate::cli) fn exit_code_of_guest(left: &Left) -> ExitCode {
     match left {
         Left::Detached => {
@@ -111,7 +111,7 @@ pub(in crate::cli) fn exit_code_of_guest(left: &Left) -> ExitCode {
     }
 }
 
-/// What `run` and `start -a` exit with.
+/// The exit code of `run` and `start -a`.
 pub(in crate::cli) fn exit_code(left: &Left) -> ExitCode {
     match left {
         Left::Detached | Left::InputEnded => ExitCode::SUCCESS,
@@ -137,26 +137,26 @@ pub(in crate::cli) fn detach_keys(text: Option<&str>) -> Result<DetachKeys, CliE
     Ok(keys.unwrap_or_default())
 }
 
-/// What a container is made for.
+/// The purpose of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Use {
-    /// To be started, with somebody attached.
+    /// To be started and attached.
     Attached,
     /// To be started in the background.
     Detached,
-    /// To be there.
+    /// To be created only.
     Create,
 }
 
 impl Use {
-    /// Whoever runs a container sees docker's code for one that could not be run, or 126 and 127 where something is not
-    /// to be had; whoever makes one sees 1, but for what is wrong in the words.
+    /// With `run`, docker's code for a container that could not be run, or 126 and 127 for a program that is not
+    /// available; with `create`, 1 unless the command line is invalid.
     fn code(self, error: CliError, code: u8) -> CliError {
         if self == Self::Create { error } else { error.exit_code(code) }
     }
 }
 
-/// Makes the container.
+/// Creates the container.
 pub(in crate::cli) fn make(args: &ContainerArgs, usage: Use, global: &Global) -> Result<(Containers, Entry), CliError> {
     let not_run = |error: CliError| usage.code(error, NOT_RUN);
     let options = args.options(usage == Use::Detached).map_err(not_run)?;
@@ -165,7 +165,7 @@ pub(in crate::cli) fn make(args: &ContainerArgs, usage: Use, global: &Global) ->
         return Err(CliError::of_container(container::ContainerError::NoTerminal).exit_code(1));
     }
     let cidfile = args.program.cidfile.as_ref();
-    // A link that leads nowhere is there as well.
+    // A dangling link counts as existing too.
     if let Some(path) = cidfile.filter(|path| path.symlink_metadata().is_ok()) {
         let text = format!("the file `{}` of --cidfile is already there", path.display());
         return Err(not_run(CliError::new(text).hint("remove it, or name another")));
@@ -197,7 +197,7 @@ pub(in crate::cli) fn make(args: &ContainerArgs, usage: Use, global: &Global) ->
     Ok((containers, entry))
 }
 
-/// Writes the file of `--cidfile`, which nobody else has made meanwhile.
+/// Writes the file of `--cidfile`, which must not exist.
 fn write_id(path: &Path, id: &str) -> Result<(), IoError> {
     let Place::Name(folder, name) = outgoing::place(path)? else {
         return Err(IoError {

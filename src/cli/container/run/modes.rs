@@ -1,4 +1,4 @@
-//! `--pid`, `--ipc`, `--uts`, `--userns`, `--cgroupns`: whose namespaces a container has.
+//! `--pid`, `--ipc`, `--uts`, `--userns`, `--cgroupns`: the namespaces of a container.
 
 use crate::cli::CliError;
 use crate::container::sandbox::{IdRanges, UsersMode};
@@ -25,20 +25,20 @@ pub(super) fn uts(text: Option<&str>) -> Result<NamespaceMode, CliError> {
     mode.ok_or_else(|| CliError::new("--uts: invalid UTS mode"))
 }
 
-/// The host's users, or subordinate ones of it, which have to be there.
+/// The host's users, or subordinate ones, which must exist.
 pub(super) fn users(text: Option<&str>) -> Result<UsersMode, CliError> {
     let mode: UsersMode = text.unwrap_or_default().parse().map_err(CliError::of_unsupported)?;
     mode.ranges().map_err(CliError::of_unsupported)?;
     Ok(mode)
 }
 
-/// Those users of the host that a build's programs are to be.
+/// The host's user IDs for a build's programs.
 pub(in crate::cli) fn user_ranges(text: Option<&str>) -> Result<Option<IdRanges>, CliError> {
     let mode: UsersMode = text.unwrap_or_default().parse().map_err(CliError::of_unsupported)?;
     mode.ranges().map_err(CliError::of_unsupported)
 }
 
-/// What docker refuses, in its words, to containers whose users are not the host's; and what rbuild can't do.
+/// Refuses what docker refuses, in its words, for containers with remapped users, and what rbuild does not support.
 pub(super) fn check_users(host: &HostConfig) -> Result<(), CliError> {
     if !host.users.is_remap() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `-v` and `--tmpfs`: what is mounted where. `--mount` is in `typed_mounts`.
+//! `-v` and `--tmpfs`. `--mount` is in `typed_mounts`.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(super) fn all(storage: &Storage) -> Result<Vec<MountPoint>, CliError> {
     Ok(all)
 }
 
-/// What docker's program sees at once, and not only its daemon, has another exit code.
+/// What docker's CLI already refuses, and not only its daemon, has a different exit code.
 fn typed_volume(text: &str, driver: &str) -> Result<MountPoint, CliError> {
     volume(text, driver).map_err(|error| {
         let error = CliError::of_request(error);
@@ -34,13 +34,13 @@ fn typed_volume(text: &str, driver: &str) -> Result<MountPoint, CliError> {
     })
 }
 
-/// Where `-v` wants volumes of the container's own: they give way to all that is asked for at the same places.
+/// The targets of anonymous volumes in `-v`: they give way to any other mount at the same target.
 pub(super) fn without_name(volumes: &[String]) -> Result<BTreeSet<String>, CliError> {
     let places = volumes.iter().filter(|text| is_place(text));
     places
         .map(|text| {
             let wrong = || CliError::new(format!("invalid --volume `{text}`: destination can't be '/'"));
-            // docker looks for it from the container's root.
+            // docker takes it relative to the container's root.
             let place = if text.starts_with('/') { text.clone() } else { format!("/{text}") };
             let destination = absolute(&place).ok_or_else(wrong)?;
             check_place(&MountPoint { destination, kind: MountKind::Volume, ..MountPoint::default() })?;
@@ -49,7 +49,7 @@ pub(super) fn without_name(volumes: &[String]) -> Result<BTreeSet<String>, CliEr
         .collect()
 }
 
-/// docker's `Binds`: `-v` as typed, with whole paths.
+/// docker's `Binds`: `-v` as typed, with absolute paths.
 pub(super) fn binds(texts: &[String]) -> Vec<String> {
     let with_source = texts.iter().filter(|text| !is_place(text)).filter_map(|text| text.split_once(':'));
     with_source

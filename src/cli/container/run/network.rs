@@ -1,4 +1,4 @@
-//! `--network` and what belongs to it.
+//! `--network` and related options.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use crate::cli::CliError;
 use crate::container::network::{BRIDGE, HOST, NONE, parse_hardware_address};
 use crate::container::{EndpointConfig, HostConfig, IpamConfig, NetworkMode};
 
-/// The first network, by which docker calls the whole.
+/// The first network, which is docker's network mode.
 pub(super) fn mode(args: &NetworkArgs) -> Result<String, CliError> {
     match args.network.first() {
         None => Ok(BRIDGE.to_owned()),
@@ -18,13 +18,13 @@ pub(super) fn mode(args: &NetworkArgs) -> Result<String, CliError> {
 }
 
 impl NetworkArgs {
-    /// The container is neither in the host's network nor in another's, nor in none.
+    /// Whether the container needs its own network namespace, not the host's, another container's or none.
     pub(in crate::cli) fn needs_namespace(&self) -> bool {
         self.network.iter().all(|name| name != HOST && name != NONE && !is_container(name))
     }
 }
 
-/// All networks by name, and what is asked of each.
+/// All networks by name, with their options.
 pub(super) fn endpoints(args: &NetworkArgs) -> Result<BTreeMap<String, EndpointConfig>, CliError> {
     let mut all = BTreeMap::new();
     for (index, text) in args.network.iter().enumerate() {
@@ -80,7 +80,7 @@ fn parse(text: &str) -> Result<(String, EndpointConfig), CliError> {
     Ok((name, config))
 }
 
-/// `--ip`, `--network-alias` and so on are for the first network.
+/// Applies `--ip`, `--network-alias` and so on to the first network.
 fn add_plain_options(args: &NetworkArgs, config: &mut EndpointConfig) -> Result<(), CliError> {
     let conflict = |what: &str, with: &str| {
         Err(CliError::new(format!("conflicting options: cannot specify both {what} and per-network {with}")))
@@ -134,7 +134,7 @@ fn check_addresses(ipam: &IpamConfig, hardware: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// `NAME:ALIAS`, the alias being the name when it is left out.
+/// `NAME:ALIAS`; the alias defaults to the name.
 pub(super) fn link(text: &str) -> Result<String, CliError> {
     let parts: Vec<&str> = text.split(':').collect();
     match parts.as_slice() {
@@ -144,7 +144,7 @@ pub(super) fn link(text: &str) -> Result<String, CliError> {
     }
 }
 
-/// What does not go together.
+/// Refuses contradicting options.
 pub(super) fn check(args: &NetworkArgs, host: &HostConfig) -> Result<(), CliError> {
     let mode = &host.network_mode;
     let conflict = |what: &str| Err(CliError::new(format!("conflicting options: {what}")));

@@ -1,4 +1,4 @@
-//! What was typed → what it means for the container. Nothing is done yet; what can't be is said.
+//! Converts what was typed to options of the container, and refuses what is not supported. Has no effects yet.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::image::Healthcheck;
 const LEAST_HEALTH_DURATION: i64 = 1_000_000;
 
 impl ContainerArgs {
-    /// `detached`: nobody is to be attached to it.
+    /// `detached`: nothing is attached to it.
     pub fn options(&self, detached: bool) -> Result<ContainerOptions, CliError> {
         self.refuse()?;
         let program = &self.program;
@@ -102,7 +102,7 @@ impl ContainerArgs {
         Ok(())
     }
 
-    /// What another runtime than rbuild's own is found by; it has to be there before anything is made.
+    /// The name or path of another runtime, which must exist before anything is created.
     fn runtime(&self) -> Result<String, CliError> {
         let found = Runtime::find(self.program.runtime.as_deref().unwrap_or_default());
         let found = found.map_err(|error| CliError::of_container(error.into()).exit_code(1))?;
@@ -112,7 +112,7 @@ impl ContainerArgs {
         Ok(found.map(|runtime| runtime.lasting_name()).unwrap_or_default())
     }
 
-    /// With `-i` alone, all; `-a` names them.
+    /// All streams with `-i` alone; `-a` selects them.
     fn attached(&self, detached: bool) -> Result<Attached, CliError> {
         if detached {
             return Ok(Attached::default());
@@ -138,7 +138,7 @@ impl ContainerArgs {
 
     fn host_config(&self) -> Result<HostConfig, CliError> {
         let (program, security, network) = (&self.program, &self.security, &self.network);
-        // Wrong names are said before anything is made.
+        // Invalid names are errors before anything is created.
         CapabilitySet::adjusted(&security.cap_add, &security.cap_drop)?;
         let restart_policy = restart_policy(&program.restart)?;
         if program.rm && restart_policy != RestartPolicy::No {
@@ -201,12 +201,12 @@ impl ContainerArgs {
     }
 }
 
-/// What docker's program itself refuses, where its daemon refuses the rest: `create` tells them apart by its exit code.
+/// Marks an error that docker's CLI itself reports, not its daemon: `create` distinguishes them by exit code.
 fn typed(error: CliError) -> CliError {
     error.exit_code(super::NOT_RUN)
 }
 
-/// As docker's own, whose words are others.
+/// Like docker's own, with different words.
 fn isolation(word: Option<&str>) -> Result<AskedIsolation, CliError> {
     word.unwrap_or_default().parse().map_err(build_values::unknown_isolation)
 }
@@ -247,7 +247,7 @@ fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     Ok(all)
 }
 
-/// Options that would be ignored are refused: each driver has its own.
+/// Unknown options are refused, not ignored: each driver has its own.
 fn log_config(driver: Option<&str>, options: &[String]) -> Result<LogConfig, CliError> {
     let driver = driver.unwrap_or_default().parse();
     let driver = driver.map_err(|error: HostConfigError| CliError::new(error.to_string()))?;
@@ -339,7 +339,7 @@ impl Resources {
         Ok(resources)
     }
 
-    /// What docker's program sees at once, and not only its daemon.
+    /// Checks what docker's CLI already refuses, and not only its daemon.
     fn check(&self) -> Result<(), CliError> {
         if let Some(number) = self.memory_swappiness.filter(|number| !(-1..=100).contains(number)) {
             let text = format!("invalid value for memory swappiness: {number}, valid range is 0-100");

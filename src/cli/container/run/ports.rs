@@ -7,7 +7,7 @@ use crate::cli::CliError;
 use crate::container::PortBinding;
 use crate::container::network::Protocol;
 
-/// From `80/tcp` to where it is published.
+/// From `80/tcp` to its bindings.
 pub(super) fn bindings(texts: &[String]) -> Result<BTreeMap<String, Vec<PortBinding>>, CliError> {
     let mut all: BTreeMap<String, Vec<PortBinding>> = BTreeMap::new();
     for text in texts {
@@ -78,7 +78,7 @@ fn one(text: &str) -> Result<Vec<(String, PortBinding)>, CliError> {
     let key = |port: u16| format!("{port}/{protocol}");
     Ok(match hosts {
         None => (first..=last).map(|port| (key(port), binding(String::new()))).collect(),
-        // One port of the container on any of several of the host.
+        // One port of the container, on any of several ports of the host.
         Some((from, to)) if count == 0 && to > from => vec![(key(first), binding(format!("{from}-{to}")))],
         Some((from, to)) if to - from == count => {
             (0..=count).map(|offset| (key(first + offset), binding((from + offset).to_string()))).collect()
@@ -96,7 +96,7 @@ fn split_protocol(text: &str) -> Result<(&str, Protocol), CliError> {
     Ok((rest, protocol.parse()?))
 }
 
-/// `IP:` before the ports; IPv6 in brackets.
+/// Splits `IP:` off the ports; IPv6 is in brackets.
 fn split_address<'a>(rest: &'a str, text: &str) -> Result<(String, &'a str), CliError> {
     if let Some(rest) = rest.strip_prefix('[') {
         let wrong = || CliError::new(format!("invalid IP address: {text}"));

@@ -1,4 +1,4 @@
-//! Every option of `docker run` does something or is refused: none is taken and forgotten.
+//! Every option of `docker run` has an effect or is refused: none is ignored.
 
 use clap::{CommandFactory as _, Parser};
 
@@ -12,14 +12,14 @@ struct Line {
     container: ContainerArgs,
 }
 
-/// What the container is asked to be, as text.
+/// The container's options, as text.
 fn options(words: &[&str]) -> Result<String, CliError> {
     let line = ["run"].iter().chain(words).chain(&["image"]);
     let line = Line::try_parse_from(line).map_err(|error| CliError::new(error.to_string()))?;
     line.container.options(false).map(|options| format!("{options:?}"))
 }
 
-/// The option as typed, and what the container's options have then that they have not otherwise.
+/// The option as typed, and what it adds to the container's options.
 const EFFECTS: &[(&[&str], &str)] = &[
     (&["--add-host", "a:1.2.3.4"], "extra_hosts: [\"a:1.2.3.4\"]"),
     (&["-a", "stderr"], "attach: Attached { stdin: false, stdout: false, stderr: true }"),
@@ -164,7 +164,7 @@ const REFUSED: &[&[&str]] = &[
     &["--stop-timeout", "-2"],
 ];
 
-/// Those that are about `run` itself, its files, or the image.
+/// Options of `run` itself, of its files, or of the image.
 const ELSEWHERE: &[&str] = &["help", "env-file", "label-file", "platform", "pull", "quiet"];
 
 #[test]

@@ -16,10 +16,10 @@ struct Fields {
     target: Option<PathBuf>,
     mount: MountPoint,
     read_only: bool,
-    /// By `bind-recursive=readonly`.
+    /// Set by `bind-recursive=readonly`.
     needs_read_only: bool,
     tmpfs: TmpfsOptions,
-    /// What belongs to one kind only.
+    /// Fields that are valid for one kind only.
     used: Vec<(&'static str, String)>,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn mount(text: &str, driver: &str) -> Result<MountPoint, CliError> {
     let mut fields = Fields { kind: "volume".to_owned(), ..Fields::default() };
     fields.mount.driver = driver.to_owned();
     fields.tmpfs.no_exec = true;
-    // What docker's program sees at once, and not only its daemon.
+    // What docker's CLI already refuses, and not only its daemon.
     let typed = |message: String| wrong(message).exit_code(super::NOT_RUN);
     for field in crate::base::fields(text).map_err(|error| typed(error.to_string()))? {
         let (key, value) = field.split_once('=').unwrap_or((&field, ""));
@@ -136,7 +136,7 @@ impl Fields {
     }
 }
 
-/// Whether a path leads no higher than it begins, by its words alone.
+/// Whether a path stays below its start, judged by its text alone.
 fn is_within(path: &str) -> bool {
     let mut depth = 0_i32;
     !path.starts_with('/')

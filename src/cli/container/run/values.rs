@@ -14,7 +14,7 @@ pub(in crate::cli) fn bytes_or_unlimited(text: &str) -> Result<i64, String> {
     if text == "-1" { Ok(-1) } else { bytes(text).map(|number| number as i64) }
 }
 
-/// `NAME=SOFT[:HARD]`, in docker's numbers.
+/// `NAME=SOFT[:HARD]`, as docker's numbers.
 pub(in crate::cli) fn ulimits(text: &str) -> Result<Ulimit, CliError> {
     let limit = ulimit(text)?;
     let number = |bound: u64| i64::try_from(bound).unwrap_or(-1);
@@ -53,7 +53,7 @@ pub(in crate::cli) fn ulimit_form(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `NAME=VALUE` of a kernel parameter that containers have for themselves, as typed.
+/// `NAME=VALUE` of a namespaced kernel parameter, as typed.
 pub(in crate::cli) fn sysctl_form(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((name, _)) if sandbox::is_namespaced_sysctl(name) => Ok(text.to_owned()),
@@ -69,13 +69,13 @@ pub(in crate::cli) fn stream_form(text: &str) -> Result<String, String> {
     }
 }
 
-/// The address of a name server, as typed.
+/// The address of a DNS server, as typed.
 pub(in crate::cli) fn server_form(text: &str) -> Result<String, String> {
     let parsed = text.trim().parse::<std::net::IpAddr>();
     parsed.map(|_| text.trim().to_owned()).map_err(|_| format!("IP address is not correctly formatted: {text}"))
 }
 
-/// A domain that names are looked for in; a dot alone stands for none.
+/// A search domain; a single dot means none.
 pub(in crate::cli) fn domain_form(text: &str) -> Result<String, String> {
     const LONGEST: usize = 255;
     let domain = text.trim();
@@ -91,7 +91,7 @@ pub(in crate::cli) fn domain_form(text: &str) -> Result<String, String> {
     if domain == "." || is_right { Ok(domain.to_owned()) } else { Err(format!("{text} is not a valid domain")) }
 }
 
-/// A number of processors, in billionths; zero for no limit.
+/// A number of CPUs, in billionths; zero means no limit.
 pub(in crate::cli) fn processors(text: &str) -> Result<u64, String> {
     let number: f64 = text.parse().map_err(|_| "it is a number such as 1.5".to_owned())?;
     if number == 0.0 {
@@ -104,7 +104,7 @@ pub(in crate::cli) fn processors(text: &str) -> Result<u64, String> {
     Ok((number * 1e9).round() as u64)
 }
 
-/// `NAME=VALUE` as it is; `NAME` with what it is here, or alone when it is not set.
+/// `NAME=VALUE` unchanged; `NAME` with its value in the environment, or alone if it is not set.
 pub(in crate::cli) fn variable(text: &str) -> String {
     match std::env::var(text) {
         Ok(value) if !text.contains('=') => format!("{text}={value}"),
@@ -112,8 +112,8 @@ pub(in crate::cli) fn variable(text: &str) -> String {
     }
 }
 
-/// Lines of `NAME=VALUE` or `NAME`; empty ones and those that begin with `#` don't count. Nothing is unquoted. A name alone
-/// that is not set here says nothing.
+/// Lines of `NAME=VALUE` or `NAME`; ignores empty ones and those that begin with `#`. Quotes are kept. A name alone is
+/// ignored if it is not set in the environment.
 pub(in crate::cli) fn environment_file(path: &Path) -> Result<Vec<String>, CliError> {
     let text = input::text(path)?;
     let lines =
@@ -130,7 +130,7 @@ pub(in crate::cli) fn environment_file(path: &Path) -> Result<Vec<String>, CliEr
         .collect()
 }
 
-/// Lines of `KEY=VALUE` or `KEY`; empty ones and those that begin with `#` don't count.
+/// Lines of `KEY=VALUE` or `KEY`; ignores empty ones and those that begin with `#`.
 pub(in crate::cli) fn label_file(path: &Path) -> Result<Vec<String>, CliError> {
     let text = input::text(path)?;
     let lines =
@@ -138,19 +138,19 @@ pub(in crate::cli) fn label_file(path: &Path) -> Result<Vec<String>, CliError> {
     Ok(lines.map(str::to_owned).collect())
 }
 
-/// Without the byte order mark that editors of Windows begin files with.
+/// Removes the byte order mark that editors on Windows write.
 fn without_mark(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
 }
 
-/// docker's `Tmpfs`: from the place to its options.
+/// docker's `Tmpfs`: from the target to its options.
 pub(in crate::cli) fn tmpfs(texts: &[String]) -> BTreeMap<String, String> {
     let split =
         |text: &String| text.split_once(':').map_or((text.clone(), String::new()), |(a, b)| (a.into(), b.into()));
     texts.iter().map(split).collect()
 }
 
-/// `KEY=VALUE`, or `KEY` with nothing.
+/// `KEY=VALUE`, or `KEY` with an empty value.
 pub(in crate::cli) fn pairs(texts: &[String]) -> impl Iterator<Item = (String, String)> {
     texts.iter().map(|text| {
         let (key, value) = text.split_once('=').unwrap_or((text, ""));
@@ -158,7 +158,7 @@ pub(in crate::cli) fn pairs(texts: &[String]) -> impl Iterator<Item = (String, S
     })
 }
 
-/// docker writes `KEY=VALUE`, and once wrote `KEY:VALUE`. A profile comes with its content, as docker keeps it.
+/// docker writes `KEY=VALUE`, formerly `KEY:VALUE`. A profile is stored with its content, as in docker.
 pub(in crate::cli) fn security(texts: &[String]) -> Result<Vec<SecurityOption>, CliError> {
     let mut options = Vec::new();
     for text in texts {
@@ -175,7 +175,7 @@ pub(in crate::cli) fn security(texts: &[String]) -> Result<Vec<SecurityOption>, 
             }
             Some(SecurityRequest::AppArmorProfile(profile)) => format!("apparmor={profile}"),
             Some(SecurityRequest::AppArmorUnconfined) => "apparmor=unconfined".to_owned(),
-            // It is in the masked and read-only paths.
+            // Expressed by the masked and read-only paths.
             Some(SecurityRequest::SystemPathsUnconfined) => continue,
             Some(_) => text.clone(),
             None if text.starts_with("label") => {
