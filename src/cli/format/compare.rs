@@ -1,4 +1,4 @@
-//! Go's `eq`, `ne`, `lt`, `le`, `gt` and `ge`, which compare only what is of one kind.
+//! Go's `eq`, `ne`, `lt`, `le`, `gt` and `ge`, which only compare values of the same kind.
 
 use std::cmp::Ordering;
 
@@ -49,7 +49,7 @@ fn is_equal(value: &Value, other: &Value) -> Result<bool, String> {
     }
 }
 
-/// Nothing for what is of two kinds; whole numbers and others are two.
+/// `None` for values of different kinds; integers and other numbers differ.
 fn order(value: &Value, other: &Value) -> Option<Ordering> {
     match (value, other) {
         (Value::String(value), Value::String(other)) => Some(value.cmp(other)),

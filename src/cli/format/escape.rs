@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-/// A row of a listing as docker's formatters marshal it: its fields by name, in order, with Go's escapes. `Label` is a
-/// method.
+/// A row of a listing in the JSON of docker's formatters: its fields sorted by name, with Go's escapes. `Label` is a
+/// method, not a field.
 pub fn json_of_row(row: &Value) -> String {
     let Some(fields) = row.as_object() else { return go_escaped(&row.to_string()) };
     let mut sorted: Vec<_> = fields.iter().filter(|(name, value)| *name != "Label" || !value.is_object()).collect();
@@ -12,7 +12,7 @@ pub fn json_of_row(row: &Value) -> String {
     go_escaped(&Value::Object(sorted).to_string())
 }
 
-/// What Go's encoder escapes in texts, which is all that these letters can be part of.
+/// Go's encoder escapes these characters, which occur only in strings.
 fn go_escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for letter in json.chars() {

@@ -1,4 +1,4 @@
-//! Evaluates a template's tree.
+//! Evaluates a parsed template.
 
 use std::borrow::Cow;
 
@@ -12,14 +12,14 @@ use super::{FormatError, fields, print};
 
 type Result<T, E = FormatError> = std::result::Result<T, E>;
 
-/// What a field means that an object does not have.
+/// The meaning of a missing field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     /// An error.
     Error,
-    /// An error; the value is a row of a listing, which is shown as JSON in docker's way.
+    /// An error; the value is a row of a listing, which is printed in docker's JSON.
     Row,
-    /// The zero of its type where docker's types have it, as JSON leaves out what is empty; else an error.
+    /// The zero value of the field's type in docker, because JSON leaves out empty values; an error for unknown fields.
     Zero,
 }
 
@@ -34,20 +34,20 @@ enum Flow {
 struct Renderer<'t> {
     templates: &'t Templates,
     missing: Missing,
-    /// The template that is being executed.
+    /// The template being executed.
     name: &'t str,
     variables: Vec<(&'t str, Value)>,
-    /// The last value is nothing at all: a field that a map has not, or the dot of a template that was given none.
+    /// There is no value: a missing key of a map, or the dot of a template without an argument.
     has_no_value: bool,
-    /// What is being evaluated is printed as JSON, which tells `null` from what is empty.
+    /// The result is printed as JSON, which distinguishes `null` from empty values.
     as_json: bool,
-    /// What is being evaluated, for errors.
+    /// The location for errors.
     spot: Option<&'t Spot>,
     depth: usize,
     out: String,
 }
 
-/// What `.` and `$` stand for. A template may be given nothing.
+/// The values of `.` and `$`. A template may have no argument.
 #[derive(Clone, Copy)]
 struct Scope<'v> {
     dot: Option<&'v Value>,
@@ -63,10 +63,10 @@ impl<'v> Scope<'v> {
     }
 }
 
-/// How deep templates and blocks may be executed within each other, as for Go where memory is short.
+/// The limit for nested templates and blocks, like Go's on systems with little memory.
 const DEPTH_LIMIT: usize = 1000;
 
-/// Where docker has maps, which answer with nothing for what they have not. All else is a struct.
+/// Maps in docker's types, which return nothing for missing keys. All other objects are structs.
 const MAPS: [&str; 17] = [
     "Annotations",
     "Attributes",
@@ -87,7 +87,7 @@ const MAPS: [&str; 17] = [
     "Volumes",
 ];
 
-/// What a method of docker's rows is called that takes an argument: `{{.Label "name"}}`.
+/// The method of docker's rows that takes an argument: `{{.Label "name"}}`.
 const LABEL: &str = "Label";
 
 pub fn render(templates: &Templates, root: &Value, missing: Missing) -> Result<String> {
@@ -108,7 +108,7 @@ pub fn render(templates: &Templates, root: &Value, missing: Missing) -> Result<S
     Ok(renderer.out)
 }
 
-/// Go's truth: not zero, not empty, not nothing.
+/// Go's truth: not zero, not empty, not nil.
 pub fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -173,7 +173,7 @@ impl<'t> Renderer<'t> {
         Ok(Flow::Next)
     }
 
-    /// Executes another template, which sees none of this one's variables.
+    /// Executes another template, without the variables of this one.
     fn template(&mut self, name: &'t str, value: Option<&'t Pipeline>, spot: &'t Spot, scope: Scope<'_>) -> Result<()> {
         self.spot = Some(spot);
         let templates = self.templates;
@@ -213,7 +213,7 @@ impl<'t> Renderer<'t> {
             other => return Err(self.wrong(format!("range can't iterate over {}", print::plain(&other)))),
         };
         if items.is_empty() {
-            // As for Go, a `break` of what stands instead ends this range, not the one around it.
+            // As in Go, a `break` in the `else` part ends this range, not the outer one.
             let flow = self.nodes(otherwise, scope)?;
             return Ok(if flow == Flow::Break { Flow::Next } else { flow });
         }
@@ -237,7 +237,7 @@ impl<'t> Renderer<'t> {
         Ok(Flow::Next)
     }
 
-    /// The pipeline's value, which its variable gets too.
+    /// The pipeline's value, which is also assigned to its variable.
     fn pipeline(&mut self, pipeline: &'t Pipeline, scope: Scope<'_>) -> Result<Value> {
         let value = self.commands(pipeline, scope)?;
         for name in &pipeline.variables {
@@ -294,7 +294,7 @@ impl<'t> Renderer<'t> {
         }
     }
 
-    /// `operands` are the arguments and where the whole call stands.
+    /// `operands` are the arguments and the location of the call.
     fn call(
         &mut self,
         name: &str,
@@ -314,7 +314,7 @@ impl<'t> Renderer<'t> {
             self.as_json = name == "json";
             let value = self.argument(operand, parameters.at(at), scope)?;
             self.as_json = false;
-            // `and` and `or` don't look at what follows once they know.
+            // `and` and `or` stop once the result is known.
             if (name == "and" && !is_true(&value)) || (name == "or" && is_true(&value)) {
                 return Ok(value);
             }
@@ -332,7 +332,7 @@ impl<'t> Renderer<'t> {
         })
     }
 
-    /// An argument of the kind that a function takes.
+    /// An argument of the kind that the function takes.
     fn argument(&mut self, operand: &'t Operand, kind: Kind, scope: Scope<'_>) -> Result<Value> {
         self.spot = Some(&operand.spot);
         let expected = match kind {
@@ -358,7 +358,7 @@ impl<'t> Renderer<'t> {
         }
     }
 
-    /// A value that is of the kind.
+    /// The value, if it is of that kind.
     fn fitting(&self, value: Value, kind: Kind) -> Result<Value> {
         let fits = match (kind, &value) {
             (Kind::Any, _) | (Kind::Text, Value::String(_)) | (Kind::Texts, Value::Null) => true,
@@ -390,7 +390,7 @@ impl<'t> Renderer<'t> {
             Head::Group(pipeline) => Some(Cow::Owned(self.pipeline(pipeline, scope)?)),
             Head::Function(name) => Some(Cow::Owned(self.call(name, (&[], &operand.spot), scope, None)?)),
         };
-        // The fields of nothing are nothing.
+        // Fields of nothing are nothing.
         self.has_no_value = head.is_none();
         let Some(mut value) = head else { return Ok(Value::Null) };
         let mut around = "";
@@ -403,7 +403,7 @@ impl<'t> Renderer<'t> {
         Ok(value.into_owned())
     }
 
-    /// The field `name` of what is called `around`.
+    /// The field `name` of the value that is called `around`.
     fn field<'v>(&self, value: Cow<'v, Value>, around: &str, name: &str) -> Result<Cow<'v, Value>> {
         let found = match &value {
             Cow::Borrowed(Value::Object(map)) => map.get(name).map(Cow::Borrowed),
@@ -426,7 +426,7 @@ impl<'t> Renderer<'t> {
             Value::Object(_) => zero()
                 .map(Cow::Owned)
                 .ok_or_else(|| self.wrong(format!("map has no entry for key {}", quoted(name, false)))),
-            // Docker evaluates what its types have not over the JSON of the answer, and so it speaks of no type.
+            // docker evaluates fields that its types lack on the JSON of the response, so its error names no type.
             Value::Null => Err(self.wrong(format!("nil pointer evaluating interface {{}}.{name}"))),
             _ => Err(self.wrong(format!("can't evaluate field {name} in type interface {{}}"))),
         }

@@ -1,4 +1,4 @@
-//! What stands in an action: pipelines of commands of operands.
+//! Parses actions: pipelines of commands, which consist of operands.
 
 use super::lexer::{Kind, Token};
 use super::parser::{Parser, Result};
@@ -35,7 +35,7 @@ impl Parser<'_> {
         Ok(Pipeline { variables, assigns, commands })
     }
 
-    /// `$x :=`, `$x =`, and for `range` also `$x, $y :=`; true for those that make no variable.
+    /// `$x :=`, `$x =`, and for `range` also `$x, $y :=`; true for assignments to existing variables.
     fn declarations(&mut self, context: &str) -> Result<(Vec<String>, bool)> {
         let mut variables = Vec::new();
         loop {
@@ -91,7 +91,7 @@ impl Parser<'_> {
         Ok(Command { operands, spot: self.spot(at, text) })
     }
 
-    /// A term and the fields that follow it; nothing when no term is here.
+    /// A term and the fields after it; `None` if there is no term.
     fn operand(&mut self) -> Result<Option<Operand>> {
         let token = self.peek();
         let mut at = token.at;

@@ -1,9 +1,9 @@
-//! What Go has where JSON says `null` or leaves a field out: the zero of the field's type in docker's structs, and the
-//! methods of the texts that have a type of their own (docker 28, `api/types`).
+//! What Go has where JSON has `null` or leaves a field out: the zero value of the field's type in docker's structs; and
+//! the methods of strings with their own type (docker 28, `api/types`).
 
 use serde_json::{Map, Value};
 
-/// The zero of a Go type.
+/// The zero value of a Go type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Zero {
     List,
@@ -14,7 +14,7 @@ enum Zero {
     Pointer,
 }
 
-/// Of a container, an image, a network or a volume. No name means two types, but for those in [`zero`].
+/// For containers, images, networks and volumes. Each name has a single type, except for those in [`zero`].
 const LISTS: &[&str] = &[
     "Aliases",
     "Args",
@@ -155,7 +155,7 @@ const POINTERS: &[&str] = &[
     "UsageData",
 ];
 
-/// What JSON calls a field that Go calls otherwise.
+/// Fields with a different name in Go and JSON.
 const NAMES: &[(&str, &str)] = &[
     ("APIVersion", "ApiVersion"),
     ("HTTPProxy", "HttpProxy"),
@@ -176,18 +176,18 @@ const NAMES: &[(&str, &str)] = &[
     ("NanoCPUs", "NanoCpus"),
 ];
 
-/// The field of docker's type by its name in Go, where JSON has another.
+/// The JSON name of a field, if it differs from the Go name.
 pub(super) fn in_json(name: &str) -> Option<&'static str> {
     NAMES.iter().find(|(go, _)| *go == name).map(|(_, json)| *json)
 }
 
-/// The zero of the field `name` of what is called `around`.
+/// The zero value of the field `name` of the value that is called `around`.
 fn zero(around: &str, name: &str) -> Option<Zero> {
     Some(match (around, name) {
         ("LogConfig", "Config") | ("ClusterVolume" | "", "Status") => Zero::Map,
         ("IPAM", "Config") => Zero::List,
         ("", "Config") => Zero::Pointer,
-        // The containers of a network; `docker system df` has a number of them.
+        // The containers of a network; in `docker system df` it is a number.
         ("", "Containers") => Zero::Map,
         _ if LISTS.contains(&name) => Zero::List,
         _ if MAPS.contains(&name) => Zero::Map,
@@ -199,7 +199,7 @@ fn zero(around: &str, name: &str) -> Option<Zero> {
     })
 }
 
-/// What a field is that JSON has left out. With `as_json`, as JSON has it: `null` for lists and maps.
+/// The value of a field that JSON leaves out. With `as_json`, the JSON value: `null` for lists and maps.
 pub(super) fn left_out(around: &str, name: &str, as_json: bool) -> Option<Value> {
     Some(match zero(around, name)? {
         Zero::List | Zero::Map if as_json => Value::Null,
@@ -212,8 +212,7 @@ pub(super) fn left_out(around: &str, name: &str, as_json: bool) -> Option<Value>
     })
 }
 
-/// A field as Go has it, where JSON has `null`: an empty list or map, and of ports a list each. Nothing where it is the
-/// same.
+/// Go's value of a field with `null` in JSON: an empty list or map; for ports, lists. `None` if it is unchanged.
 pub(super) fn filled(value: &Value, around: &str, name: &str) -> Option<Value> {
     match value {
         Value::Null => match zero(around, name)? {
@@ -229,7 +228,7 @@ pub(super) fn filled(value: &Value, around: &str, name: &str) -> Option<Value> {
     }
 }
 
-/// What a method answers that has no arguments, of a value that is called `around`.
+/// The result of a method without arguments on the value that is called `around`.
 pub(super) fn method(value: &Value, around: &str, name: &str) -> Option<Value> {
     match value {
         Value::Object(fields) if around == "RestartPolicy" => {
@@ -291,7 +290,7 @@ fn is_user_defined(network: &str) -> bool {
     !matches!(network, "" | "default" | "bridge" | "host" | "none") && !network.starts_with("container:")
 }
 
-/// Docker's `nat.Port`, such as `80/tcp`: what the keys of `Ports` are.
+/// Docker's `nat.Port`, such as `80/tcp`: the type of the keys of `Ports`.
 fn of_port(text: &str, name: &str) -> Option<Value> {
     let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let is_port = port.starts_with(|first: char| first.is_ascii_digit());

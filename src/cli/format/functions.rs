@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::print::type_name;
 use super::{compare, escape, eval::is_true, print, printf};
 
-/// What a function takes at one place. Only the functions that docker adds are particular.
+/// The kind of a parameter. Only docker's functions restrict it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     Any,
@@ -26,7 +26,7 @@ impl Kind {
     }
 }
 
-/// What a function must be given, and whether it takes any number more.
+/// A function's parameters, and whether it takes any number of further ones.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameters {
     pub fixed: &'static [Kind],
@@ -77,23 +77,23 @@ const FUNCTIONS: [(&str, Parameters); 27] = [
     ("urlquery", at_least(&[])),
 ];
 
-/// No padding is wider.
+/// The limit for padding.
 const WIDEST: usize = 4096;
 
-/// Why a function has no result for these arguments, in Go's words.
+/// The error is Go's message.
 type Result<T> = std::result::Result<T, String>;
 
 pub fn is_known(name: &str) -> bool {
     FUNCTIONS.iter().any(|(known, _)| *known == name)
 }
 
-/// What a known function takes.
+/// The parameters of a known function.
 pub fn parameters(name: &str) -> Parameters {
     let known = FUNCTIONS.iter().find(|(known, _)| *known == name);
     known.map_or(at_least(&[]), |(_, parameters)| *parameters)
 }
 
-/// A known function's result for arguments that are as many and of the kinds that it takes.
+/// The result of a known function, for arguments that match its parameters.
 pub fn call(name: &str, arguments: &[Value]) -> Result<Value> {
     let text = |at: usize| arguments[at].as_str().unwrap_or_default();
     let number = |at: usize| whole(&arguments[at]).and_then(|value| usize::try_from(value).ok());
@@ -102,7 +102,7 @@ pub fn call(name: &str, arguments: &[Value]) -> Result<Value> {
     Ok(match name {
         "call" if arguments[0].is_null() => return Err("call of nil".to_owned()),
         "call" => return Err(format!("non-function of type {}", type_name(&arguments[0]))),
-        // Unlike in Go's default, `<`, `>` and `&` stay, as docker sets it.
+        // Unlike Go's default, docker does not escape `<`, `>` and `&`.
         "json" => Value::from(arguments[0].to_string()),
         "upper" => Value::from(text(0).to_uppercase()),
         "lower" => Value::from(text(0).to_lowercase()),
@@ -121,7 +121,7 @@ pub fn call(name: &str, arguments: &[Value]) -> Result<Value> {
         "html" => Value::from(escape::html(&print::together(arguments))),
         "js" => Value::from(escape::js(&print::together(arguments))),
         "urlquery" => Value::from(escape::url_query(&print::together(arguments))),
-        // What decides is taken before, by who evaluates the arguments.
+        // The evaluation of the arguments has already stopped at the deciding one.
         "and" | "or" => arguments.last().cloned().unwrap_or_default(),
         "not" => Value::from(!is_true(&arguments[0])),
         "eq" => Value::from(compare::is_any(&arguments[0], &arguments[1..])?),
@@ -130,7 +130,7 @@ pub fn call(name: &str, arguments: &[Value]) -> Result<Value> {
     })
 }
 
-/// A number that is whole, however it is written.
+/// The number as an integer, however it is written.
 pub fn whole(value: &Value) -> Option<i64> {
     let float = || value.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < i64::MAX as f64);
     value.as_i64().or_else(|| float().map(|float| float as i64))
@@ -162,7 +162,7 @@ fn join(items: &Value, separator: &str) -> String {
     words.join(separator)
 }
 
-/// So many bytes at the most, and no half character.
+/// At most this many bytes, without a partial character.
 fn truncate(text: &str, length: usize) -> &str {
     let length = (0..=length.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     &text[..length.unwrap_or(0)]
@@ -201,7 +201,7 @@ fn index(value: &Value, keys: &[Value]) -> Result<Value> {
     }
 }
 
-/// A place in something of this length, its end included.
+/// An index or end of something of this length.
 fn position(key: &Value, length: usize) -> Result<usize> {
     let Some(at) = key.as_i64() else {
         let kind = if key.is_null() { "nil".to_owned() } else { format!("type {}", type_name(key)) };
@@ -211,7 +211,7 @@ fn position(key: &Value, length: usize) -> Result<usize> {
     position.ok_or_else(|| format!("index out of range: {at}"))
 }
 
-/// What a map has for a key that it has not: its values are all of one type, whose zero it is.
+/// A map's value for a missing key: the zero value of its values' type.
 fn nothing_like(fields: &serde_json::Map<String, Value>) -> Value {
     match fields.values().next() {
         None | Some(Value::String(_)) => Value::from(""),
@@ -236,7 +236,7 @@ fn slice(value: &Value, bounds: &[Value]) -> Result<Value> {
     let bounds = bounds.iter().map(|bound| position(bound, length)).collect::<Result<Vec<_>>>()?;
     let start = bounds.first().copied().unwrap_or(0);
     let end = bounds.get(1).copied().unwrap_or(length);
-    // The third would be the capacity, which nothing here has.
+    // The third one would limit the capacity, which does not exist here.
     for (low, high) in [(start, end), (end, bounds.get(2).copied().unwrap_or(end))] {
         if low > high {
             return Err(format!("invalid slice index: {low} > {high}"));

@@ -1,4 +1,4 @@
-//! A template's text → tokens, with where each begins. What no token begins with ends them.
+//! A template's text → tokens, with their positions. An invalid token is the last one.
 
 use super::printf::quoted;
 
@@ -10,10 +10,10 @@ pub enum Kind {
     Space,
     /// A name: a keyword, a function, `true`, `nil`.
     Word,
-    /// `.A`; the lone dot is a kind of its own.
+    /// `.A`; a single dot is a separate kind.
     Field,
     Dot,
-    /// `$` and what follows it.
+    /// `$` and the name after it.
     Variable,
     Number,
     Character,
@@ -36,11 +36,11 @@ pub struct Token<'t> {
     pub at: usize,
 }
 
-/// The words that are no functions. `nil` is a value, but as rarely allowed as they are.
+/// Words that are not functions. `nil` is a value, but as restricted as keywords.
 const KEYWORDS: [&str; 11] =
     ["block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with"];
 
-/// All that Go takes for blanks.
+/// Go's blanks.
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 
 impl Token<'_> {
@@ -48,7 +48,7 @@ impl Token<'_> {
         self.kind == Kind::Word && KEYWORDS.contains(&self.text)
     }
 
-    /// As Go names a token that it did not expect.
+    /// Go's name for an unexpected token.
     pub fn name(&self) -> String {
         const LONGEST: usize = 10;
         match &self.kind {
@@ -75,7 +75,7 @@ pub fn split(text: &str) -> Vec<Token<'_>> {
     lexer.tokens
 }
 
-/// What is wrong, and where the token begins that it is wrong with.
+/// The message, and the start of the invalid token.
 type Wrong = (String, usize);
 
 struct Lexer<'t> {
@@ -90,7 +90,7 @@ impl<'t> Lexer<'t> {
         &self.text[self.at..]
     }
 
-    /// Takes the token of so many bytes.
+    /// Adds a token of this length.
     fn take(&mut self, kind: Kind, length: usize) {
         let text = &self.text[self.at..self.at + length];
         self.tokens.push(Token { kind, text, at: self.at });
@@ -136,7 +136,7 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    /// Takes the `}}` that is here, and the blanks after it if it trims them.
+    /// Skips the `}}`, and the blanks after it if it trims them.
     fn close(&mut self, trims: bool, is_token: bool) {
         self.at += if trims { 2 } else { 0 };
         match is_token {
@@ -200,7 +200,7 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    /// A name after so many bytes of what begins it, ended by what may follow a name.
+    /// A name after a prefix of this length, which must be followed by a valid character.
     fn name(&mut self, kind: Kind, prefix: usize) -> Result<(), Wrong> {
         let rest = self.rest();
         let length = prefix + rest[prefix..].find(|c| !is_name(c)).unwrap_or(rest.len() - prefix);
@@ -243,7 +243,7 @@ impl<'t> Lexer<'t> {
         let rest = self.rest();
         let length = number_length(rest);
         let next = rest[length..].chars().next();
-        // What a complex number would need, which nobody has a use for here.
+        // Complex numbers are not supported.
         let goes_on = next.filter(|c| is_name(*c) || matches!(c, '+' | '-'));
         if let Some(next) = goes_on {
             let shown = if is_name(next) { length + next.len_utf8() } else { length + number_length(&rest[length..]) };
@@ -254,7 +254,7 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// Whether an action ends here, and if it does, whether it trims what follows.
+/// Whether an action ends here, and if so, whether it trims what follows.
 fn closing(rest: &str) -> Option<bool> {
     match rest.strip_prefix(BLANKS) {
         Some(rest) => rest.starts_with("-}}").then_some(true),
@@ -270,7 +270,7 @@ fn code_point(c: char) -> String {
     format!("U+{:04X} '{c}'", u32::from(c))
 }
 
-/// Of the number that `text` starts with, its sign and that of its exponent included.
+/// The length of the number at the start of `text`, including signs and exponent.
 fn number_length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = usize::from(text.starts_with(['+', '-']));

@@ -1,10 +1,10 @@
-//! What the literals of a template stand for: Go's strings, characters and numbers.
+//! The values of literals in a template: Go's strings, characters and numbers.
 
 use serde_json::Value;
 
 use super::printf::quoted;
 
-/// As Go's source has numbers: with a base, underscores, or an exponent.
+/// A number in Go's syntax: with a base, underscores, or an exponent.
 pub fn number(text: &str) -> Result<Value, String> {
     let plain = text.replace('_', "");
     let (is_negative, digits) = match plain.strip_prefix('-') {
@@ -30,7 +30,7 @@ pub fn number(text: &str) -> Result<Value, String> {
     }
 }
 
-/// A string's or a character's value, of what stands in its quotes.
+/// The value of a string or character literal, without its quotes.
 pub fn unquote(text: &str) -> Result<String, String> {
     let inner = &text[1..text.len() - 1];
     if text.starts_with('`') {
@@ -57,7 +57,7 @@ pub fn character(text: &str) -> Result<Value, String> {
     }
 }
 
-/// What the characters after a backslash stand for.
+/// The character for an escape sequence after a backslash.
 fn escaped(chars: &mut std::str::Chars<'_>) -> Option<char> {
     let next = chars.clone().next()?;
     if next.is_digit(8) {

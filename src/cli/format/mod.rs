@@ -1,8 +1,7 @@
 //! `--format`: Go's text/template over JSON values, and docker's tables.
 //!
-//! The crates that exist (gtmpl) have had no release in years, have a value type of their own and print numbers and
-//! missing fields in other ways than docker; this is the grammar of <https://pkg.go.dev/text/template>, and errors are its
-//! own.
+//! The existing crate (gtmpl) has had no release in years, has its own value type, and prints numbers and missing
+//! fields differently from docker. This follows the grammar of <https://pkg.go.dev/text/template>, with Go's errors.
 
 mod compare;
 mod escape;
@@ -28,12 +27,12 @@ use serde_json::Value;
 
 use crate::cli::CliError;
 
-/// A text as Go's `%q` writes it.
+/// A text in Go's `%q` format.
 pub fn quoted(text: &str) -> String {
     printf::quoted(text, false)
 }
 
-/// A template that is wrong, or does not fit the value it is given, in the words of Go and docker.
+/// A template that is invalid or does not fit its value, in the words of Go and docker.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FormatError {
     #[error("template parsing error: template: :{line}: {message}")]
@@ -51,14 +50,13 @@ impl Template {
         parser::parse(text).map(Self)
     }
 
-    /// The template's output for `value`; `missing` says what fields that are not there mean.
+    /// The template's output for `value`; `missing` is the meaning of missing fields.
     pub fn render(&self, value: &Value, missing: Missing) -> Result<String, FormatError> {
         eval::render(&self.0, value, missing)
     }
 }
 
-/// The template of a command that shows documents rather than rows. docker ends with a code of its own when it can't be
-/// read.
+/// The template of a command that prints documents, not rows. docker has a separate exit code for an invalid one.
 pub fn of_document(format: &str) -> Result<Template, CliError> {
     const NO_TEMPLATE: u8 = 64;
     Template::parse(format).map_err(|error| CliError::from(error).exit_code(NO_TEMPLATE))
@@ -121,7 +119,7 @@ mod tests {
                 assert!(message.ends_with("exceeded maximum template depth (1000)"), "{message}");
             }
         };
-        // As much stack as a program's main thread has; those of tests have less.
+        // As much stack as a program's main thread; those of tests have less.
         std::thread::Builder::new().stack_size(8 << 20).spawn(all).unwrap().join().unwrap();
     }
 
@@ -164,7 +162,7 @@ mod tests {
         assert!(strict.render(&json!({}), Missing::Error).is_err());
     }
 
-    /// `fixtures/templates`: what Go itself makes of templates.
+    /// `fixtures/templates`: Go's own output of templates.
     #[test]
     fn templates_come_out_as_with_go() {
         let data: Value = serde_json::from_str(include_str!("../../../fixtures/templates/data.json")).unwrap();

@@ -1,11 +1,11 @@
-//! Tokens → the trees of a text's templates. What stands in an action is read by `expression`.
+//! Tokens → the trees of a text's templates. `expression` parses the actions.
 
 use super::lexer::{self, Kind, Token};
 use super::printf::quoted;
 use super::tree::{self, Node, Spot, Templates};
 use super::{FormatError, literal};
 
-/// How deep blocks and parentheses may be nested.
+/// The nesting limit of blocks and parentheses.
 const DEPTH_LIMIT: usize = 100;
 
 pub fn parse(text: &str) -> Result<Templates, FormatError> {
@@ -20,19 +20,19 @@ pub fn parse(text: &str) -> Result<Templates, FormatError> {
 pub struct Parser<'t> {
     text: &'t str,
     pub tokens: Vec<Token<'t>>,
-    /// The token that comes next.
+    /// The index of the next token.
     pub next: usize,
-    /// The line on which the action began that is being read.
+    /// The line on which the current action begins.
     action: Option<usize>,
     depth: usize,
-    /// How many `range`s are around.
+    /// The number of enclosing `range`s.
     ranges: usize,
-    /// The variables that may be used here.
+    /// The variables in scope.
     pub variables: Vec<String>,
     templates: Templates,
 }
 
-/// What a list of nodes goes on or ends with.
+/// What a list of nodes continues or ends with.
 enum Item {
     Node(Node),
     End,
@@ -58,7 +58,7 @@ impl<'t> Parser<'t> {
         self.tokens[self.next].clone()
     }
 
-    /// The next token that is no blank.
+    /// The next token that is not a blank.
     pub fn take_solid(&mut self) -> Token<'t> {
         self.skip_space();
         self.take()
@@ -83,7 +83,7 @@ impl<'t> Parser<'t> {
         1 + self.text[..at].matches('\n').count()
     }
 
-    /// An error on the line of the token that was read last.
+    /// An error on the line of the last token.
     pub fn wrong<T>(&self, message: impl Into<String>) -> Result<T> {
         let at = self.tokens[self.next.saturating_sub(1)].at;
         Err(FormatError::Syntax { line: self.line(at), message: message.into() })
@@ -107,7 +107,7 @@ impl<'t> Parser<'t> {
         if token.kind == *kind { Ok(token) } else { self.unexpected(&token, context) }
     }
 
-    /// Does `inner` one level deeper.
+    /// Calls `inner` one level deeper.
     pub fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= DEPTH_LIMIT {
             return self.wrong("too deeply nested");
@@ -118,7 +118,7 @@ impl<'t> Parser<'t> {
         result
     }
 
-    /// All of the text. Only here, templates may be defined.
+    /// The whole text. Only here may templates be defined.
     fn text(&mut self) -> Result<()> {
         let mut nodes = Vec::new();
         while self.peek().kind != Kind::End {
@@ -147,7 +147,7 @@ impl<'t> Parser<'t> {
         self.body(name, context)
     }
 
-    /// A template's own nodes, which know nothing of what is around them, to its `end`.
+    /// The nodes of a template up to its `end`, without the surrounding variables.
     fn body(&mut self, name: String, context: &str) -> Result<()> {
         let variables = std::mem::replace(&mut self.variables, vec!["$".to_owned()]);
         let ranges = std::mem::take(&mut self.ranges);
@@ -159,7 +159,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The first definition that is not empty counts, and a second of that kind is an error.
+    /// The first definition that is not empty counts; a second one is an error.
     fn add(&mut self, name: String, nodes: Vec<Node>) -> Result<()> {
         if self.templates.get(&name).is_none_or(|known| tree::is_empty(known)) {
             self.templates.insert(name, nodes);
@@ -249,7 +249,7 @@ impl<'t> Parser<'t> {
         })
     }
 
-    /// What follows an `else`. That of `else if` and `else with` has the `end` of what they belong to.
+    /// The part after an `else`. `else if` and `else with` share the `end` of the outer block.
     fn otherwise(&mut self, keyword: &str) -> Result<Vec<Node>> {
         let next = self.peek();
         if keyword != "range" && next.kind == Kind::Word && next.text == keyword {
@@ -262,7 +262,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `template "name" value`, or `block "name" value` with the template's definition, which another may replace.
+    /// `template "name" value`, or `block "name" value` with the template's definition, which another one may replace.
     fn call(&mut self, is_block: bool) -> Result<Node> {
         let context = if is_block { "block clause" } else { "template clause" };
         let token = self.expect(&Kind::Quoted, context)?;

@@ -1,4 +1,4 @@
-//! Values as Go's fmt prints them with `%v`.
+//! Prints values like Go's fmt with `%v`.
 
 use serde_json::{Map, Number, Value};
 
@@ -22,7 +22,7 @@ pub fn plain(value: &Value) -> String {
     }
 }
 
-/// One after another, with a blank between two of which none is a string.
+/// All values, with a blank between two that are not strings.
 pub fn together(values: &[Value]) -> String {
     let mut out = String::new();
     for (at, value) in values.iter().enumerate() {
@@ -34,7 +34,7 @@ pub fn together(values: &[Value]) -> String {
     out
 }
 
-/// Within a list or a map, what is empty is a Go struct without fields, as in `map[80/tcp:{}]`.
+/// In a list or a map, an empty object is a Go struct without fields, as in `map[80/tcp:{}]`.
 fn element(value: &Value) -> String {
     match value {
         Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
@@ -42,7 +42,7 @@ fn element(value: &Value) -> String {
     }
 }
 
-/// What Go calls the type of such a value; a struct's fields are not told.
+/// Go's name for the type of the value; without a struct's fields.
 pub fn type_name(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
@@ -59,7 +59,7 @@ pub fn type_name(value: &Value) -> String {
     }
 }
 
-/// JSON does not tell docker's structs from its maps. The fields of a struct are called as Go's exported names are,
+/// Distinguishes docker's structs from its maps, which JSON does not: the fields of a struct have exported Go names,
 /// which the keys of docker's maps hardly ever are.
 fn is_structure(fields: &Map<String, Value>) -> bool {
     let is_exported = |name: &String| {
@@ -75,17 +75,17 @@ fn number(number: &Number) -> String {
     }
 }
 
-/// From this exponent on, one is written.
+/// From this exponent on, exponents are written.
 const GENERAL_LIMIT: i32 = 6;
 
-/// Go's `%g`, with as few digits as tell it from any other number.
+/// Go's `%g`, with as few digits as identify the number.
 pub fn general(float: f64) -> String {
     let scientific = format!("{float:e}");
     let exponent: i32 = scientific.split_once('e').and_then(|(_, text)| text.parse().ok()).unwrap_or(0);
     if !(-4..GENERAL_LIMIT).contains(&exponent) { with_exponent(&scientific) } else { float.to_string() }
 }
 
-/// Go writes two digits of an exponent at least, and its sign.
+/// Go writes an exponent with its sign and at least two digits.
 pub fn with_exponent(scientific: &str) -> String {
     let Some((digits, exponent)) = scientific.split_once('e') else { return scientific.to_owned() };
     let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));

@@ -16,10 +16,10 @@ struct Directive {
     precision: Option<usize>,
 }
 
-/// No format can ask for more padding than this.
+/// The limit for padding.
 const WIDTH_LIMIT: usize = 4096;
 
-/// The arguments, taken one by one or by number.
+/// The arguments, read in order or by number.
 struct Arguments<'a> {
     all: &'a [Value],
     next: usize,
@@ -66,7 +66,7 @@ pub fn printf(format: &str, arguments: &[Value]) -> String {
     out
 }
 
-/// `[2]`: the argument that comes next.
+/// `[2]`: the number of the next argument.
 fn reorder(chars: &mut Characters<'_>, arguments: &mut Arguments<'_>) {
     if chars.next_if_eq(&'[').is_some() {
         arguments.next = number(chars).saturating_sub(1);
@@ -83,7 +83,7 @@ fn number(chars: &mut Characters<'_>) -> usize {
     value.min(WIDTH_LIMIT)
 }
 
-/// `string=text`, as Go says what does not fit.
+/// `string=text`, as in Go's errors for wrong types.
 fn typed(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
@@ -204,7 +204,7 @@ impl Directive {
         }
     }
 
-    /// Zeros go between the sign and the digits.
+    /// Adds zeros between the sign and the digits.
     fn pad_number(&self, sign: &str, digits: &str) -> String {
         let missing = self.width.saturating_sub(sign.len() + digits.len());
         if self.zero && !self.left {
@@ -224,7 +224,7 @@ impl Directive {
     }
 }
 
-/// As Go writes a string in its source; with nothing but ASCII, if that is asked for.
+/// A string literal in Go's syntax; only ASCII if requested.
 pub fn quoted(text: &str, only_ascii: bool) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -253,7 +253,7 @@ fn escaped(c: char, only_ascii: bool) -> String {
         '\x0b' => "\\v".to_owned(),
         c if (c as u32) < 0x20 || c == '\x7f' => format!("\\x{:02x}", c as u32),
         c if c.is_ascii() => c.to_string(),
-        // Blanks of other kinds, and what is not printed at all.
+        // Unusual white space, and invisible characters.
         c if only_ascii || c.is_control() || c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{FEFF}') => {
             if (c as u32) < 0x10000 {
                 format!("\\u{:04x}", c as u32)

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::{FormatError, Missing, Template};
 
-/// Go's tabwriter as docker sets it: columns of at least this width, this much apart.
+/// docker's settings of Go's tabwriter: the minimum width and the padding of columns.
 const MIN_WIDTH: usize = 10;
 const PADDING: usize = 3;
 
-/// A field that rows have, and the heading it has in tables.
+/// A field of rows, and its heading in tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     pub field: &'static str,
@@ -20,12 +20,12 @@ pub struct Column {
 pub enum Listing {
     /// A table with headings.
     Table(Template),
-    /// Each row by itself.
+    /// Each row separately.
     Rows(Template),
 }
 
-/// Whether a format shows a field of each row: by its name, or all of them as JSON. What takes long to find out is not
-/// looked for otherwise; nor for `json` alone, as docker has it.
+/// Whether a format uses a field of rows: by its name, or all fields as JSON. Values that take long to compute are left
+/// out otherwise; like docker, also for `json` alone.
 pub fn shows(format: &str, field: &str) -> bool {
     let dot =
         |rest: &str| rest.trim_start().strip_prefix('.').is_some_and(|rest| !rest.starts_with(char::is_alphabetic));
@@ -33,9 +33,9 @@ pub fn shows(format: &str, field: &str) -> bool {
 }
 
 impl Listing {
-    /// Reads `--format`; `default` is the table's template when nothing, or only `table`, is asked for.
+    /// Parses `--format`; `default` is the table's template for no format or just `table`.
     pub fn parse(format: Option<&str>, default: &str) -> Result<Self, FormatError> {
-        // Docker takes these two escapes outside of actions too.
+        // docker accepts these two escapes outside of actions too.
         let format = format.unwrap_or_default().replace("\\t", "\t").replace("\\n", "\n");
         match format.as_str() {
             "" | "table" => Ok(Self::Table(Template::parse(default)?)),
@@ -47,12 +47,12 @@ impl Listing {
         }
     }
 
-    /// Each row by a template of docker's own.
+    /// Each row with a template of docker.
     pub fn rows(template: &str) -> Result<Self, FormatError> {
         Ok(Self::Rows(Template::parse(template)?))
     }
 
-    /// The list as text, each row ended by a new line. Rows have all fields of `columns`, as values.
+    /// The list as text, each row with a newline. Rows have the values of all `columns`.
     pub fn render(&self, columns: &[Column], rows: &[Value]) -> Result<String, FormatError> {
         let lines = |template: &Template| -> Result<Vec<String>, FormatError> {
             rows.iter().map(|row| template.render(row, Missing::Row)).collect()
@@ -71,7 +71,7 @@ impl Listing {
     }
 }
 
-/// Sets cells, which tabs end, in columns. The last cell of a line has no tab after it and no width.
+/// Aligns cells, which end with tabs. The last cell of a line has no tab and no width.
 fn align(lines: &[String]) -> String {
     let rows: Vec<Vec<&str>> = lines.iter().map(|line| line.split('\t').collect()).collect();
     let mut widths: Vec<usize> = Vec::new();

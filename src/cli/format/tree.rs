@@ -1,13 +1,13 @@
-//! The tree of a template. Its parts know where they stand and how Go writes them, for errors.
+//! The tree of a template. Its parts have their location and Go's notation, for errors.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The templates of one text by their names; the text itself has the empty name.
+/// The templates of one text by name; the text itself has the empty name.
 pub type Templates = BTreeMap<String, Vec<Node>>;
 
-/// Where something stands (bytes within a line are counted from 0), and how it reads.
+/// A location (column in bytes, from 0), and the source text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spot {
     pub line: usize,
@@ -44,12 +44,12 @@ pub enum Node {
     Continue,
 }
 
-/// Commands, each of which gets the result of the one before as its last argument.
+/// Commands, each of which gets the previous result as its last argument.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Pipeline {
-    /// Variables that get the result, with their `$`: one, or for `range` two.
+    /// Variables for the result, with their `$`: one, or two for `range`.
     pub variables: Vec<String>,
-    /// True for `=`, which changes a variable instead of making one.
+    /// True for `=`, which assigns to an existing variable.
     pub assigns: bool,
     pub commands: Vec<Command>,
 }
@@ -63,7 +63,7 @@ pub struct Command {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operand {
     pub head: Head,
-    /// The fields that follow: `.A.B`.
+    /// The fields after it: `.A.B`.
     pub fields: Vec<String>,
     pub spot: Spot,
 }
@@ -80,7 +80,7 @@ pub enum Head {
 }
 
 impl Operand {
-    /// As an argument: what is in parentheses stays there.
+    /// As an argument, whose parentheses are kept.
     pub fn written(&self) -> String {
         match self.head {
             Head::Group(_) if self.fields.is_empty() => format!("({})", self.spot.text),
@@ -100,7 +100,7 @@ impl Pipeline {
     }
 }
 
-/// Whether nothing is put out but blanks: such a template gives way to another of its name.
+/// Whether the output is only blanks: another template of that name replaces such a one.
 pub fn is_empty(nodes: &[Node]) -> bool {
     nodes.iter().all(|node| matches!(node, Node::Text(text) if text.trim().is_empty()))
 }
