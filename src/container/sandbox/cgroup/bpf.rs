@@ -1,4 +1,4 @@
-//! A program that the kernel asks before a process of a cgroup opens or makes a device (bpf(2)).
+//! A program that decides whether processes of a cgroup may open or create a device (bpf(2)).
 
 use std::ffi::{CStr, c_char};
 use std::io;
@@ -14,13 +14,13 @@ const PROGRAM_LOAD: i32 = 5;
 const PROGRAM_ATTACH: i32 = 8;
 const TYPE_CGROUP_DEVICE: u32 = 15;
 const ATTACH_CGROUP_DEVICE: u32 = 6;
-/// Those of the cgroups above are asked as well, and all have to agree.
+/// Programs of parent cgroups are called as well, and all of them have to allow the access.
 const ALLOW_MULTI: u32 = 2;
 
-/// The kernel wants one for programs that call certain functions of its own; this one calls none.
+/// The kernel requires a compatible license only for certain helper functions; this program calls none.
 const LICENSE: &CStr = c"Apache-2.0";
 
-/// The first fields of `union bpf_attr` for `BPF_PROG_LOAD`; the kernel takes the others for zero.
+/// The first fields of `union bpf_attr` for `BPF_PROG_LOAD`; the kernel treats the others as zero.
 #[repr(C)]
 struct Load {
     kind: u32,
@@ -43,7 +43,7 @@ struct Attach {
     flags: u32,
 }
 
-/// Lets the program decide about devices for all who are in the cgroup, or below it. It goes with the cgroup.
+/// Lets the program decide about devices for all processes in the cgroup or below it, as long as the cgroup exists.
 pub(super) fn guard_devices(cgroup: &Path, program: &[Instruction]) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let cgroup = rustix::fs::open(cgroup, flags, Mode::empty())?;
@@ -73,15 +73,15 @@ fn load(program: &[Instruction]) -> io::Result<OwnedFd> {
         kernel_version: 0,
         flags: 0,
     };
-    // SAFETY: the call reads `size` bytes of the structure, which has no padding, `count` instructions and the license; all
-    // live until it returns. What it gives is a new descriptor (with `O_CLOEXEC`) that nothing else knows of.
+    // SAFETY: the call reads `size` bytes of the structure, which has no padding, `count` instructions and the license;
+    // all live until it returns. The result is a new descriptor (with `O_CLOEXEC`) that nothing else owns.
     unsafe {
         let program = libc::syscall(libc::SYS_bpf, PROGRAM_LOAD, std::ptr::from_ref(&load), size_of::<Load>());
         if program < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(program as RawFd)) }
     }
 }
 
-/// Whether such programs can be had here.
+/// Whether such programs can be loaded here.
 pub(super) fn is_allowed() -> bool {
     load(&super::device_program::assemble(&[])).is_ok()
 }

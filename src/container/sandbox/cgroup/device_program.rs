@@ -1,8 +1,7 @@
-//! Rules for devices → a program that the kernel asks, where cgroups of version 2 have no files for them
-//! (`BPF_PROG_TYPE_CGROUP_DEVICE`).
+//! Device rules → a BPF program (`BPF_PROG_TYPE_CGROUP_DEVICE`), because cgroup v2 has no files for them.
 //!
-//! The kernel calls it with what is done (the upper half of a word) to a device of what kind (the lower half), and with the
-//! device's numbers. It answers 1 for what is allowed. It goes through the rules in their order.
+//! The kernel passes the access type (the upper half of a word), the device type (the lower half) and the device's
+//! numbers. The program tries the rules in order, and returns 1 for allowed accesses.
 
 use super::device_rule::{DeviceKind, DeviceRule};
 
@@ -18,7 +17,8 @@ const MINOR: i16 = 8;
 const BLOCK: u32 = 1;
 const CHARACTER: u32 = 2;
 
-/// Registers: the answer, and a place for what is worked out; what the kernel gives; and what the program has taken out of it.
+/// Registers: the return value, also used for calculations; the kernel's context; and what the program has loaded from
+/// it.
 const ANSWER: u8 = 0;
 const CONTEXT: u8 = 1;
 const KIND: u8 = 2;
@@ -26,7 +26,7 @@ const ACCESS: u8 = 3;
 const MAJOR_NUMBER: u8 = 4;
 const MINOR_NUMBER: u8 = 5;
 
-/// Codes (the kernel's bpf/standardization/instruction-set.rst). All numbers are of 32 bits.
+/// Opcodes (the kernel's bpf/standardization/instruction-set.rst). All operations are 32-bit.
 const LOAD_WORD: u8 = 0x61;
 const COPY: u8 = 0xbc;
 const SET: u8 = 0xb4;
@@ -50,14 +50,14 @@ pub(super) fn assemble(rules: &[DeviceRule]) -> Vec<Instruction> {
     program
 }
 
-/// Answers 1 for what the rule allows, and goes on behind it with all else.
+/// Returns 1 for what the rule allows, and continues after it otherwise.
 fn one(rule: &DeviceRule) -> Vec<Instruction> {
     let kind = if rule.kind == DeviceKind::Block { BLOCK } else { CHARACTER };
-    // Each is followed by so many, over which it jumps.
+    // Each test is followed by the number of instructions to skip.
     let mut tests = vec![(JUMP_UNLESS_EQUAL, KIND, 0, kind)];
     tests.extend(rule.major.map(|number| (JUMP_UNLESS_EQUAL, MAJOR_NUMBER, 0, number)));
     tests.extend(rule.minor.map(|number| (JUMP_UNLESS_EQUAL, MINOR_NUMBER, 0, number)));
-    // All that is done is among what is allowed.
+    // Everything that is requested is allowed.
     let access = [(COPY, ANSWER, ACCESS, 0), (AND, ANSWER, 0, rule.access), (JUMP_UNLESS_SAME, ANSWER, ACCESS, 0)];
     let lines: Vec<_> = tests.into_iter().chain(access).collect();
     let answer = answer(1);
@@ -74,7 +74,7 @@ fn answer(value: u32) -> [Instruction; 2] {
     [instruction(SET, ANSWER, 0, 0, value), instruction(EXIT, 0, 0, 0, 0)]
 }
 
-/// As it lies in memory on machines that begin with the lowest byte, as all do that rbuild runs on.
+/// As it is in memory on little-endian machines, which are all that rbuild runs on.
 fn instruction(code: u8, target: u8, source: u8, offset: i16, constant: u32) -> Instruction {
     let registers = target | source << 4;
     let [low, high] = offset.to_le_bytes();
@@ -87,7 +87,7 @@ mod tests {
     use super::super::USUAL_DEVICE_RULES;
     use super::*;
 
-    /// What the program answers, by these few instructions' meaning.
+    /// Interprets the program, as far as it uses these instructions.
     fn answers(program: &[Instruction], kind: u32, access: u32, major: u32, minor: u32) -> u32 {
         let context = [access << 16 | kind, major, minor];
         let mut registers = [0_u32; 11];
@@ -134,7 +134,7 @@ mod tests {
         DeviceRule::merge(texts.iter().flat_map(|text| DeviceRule::parse(text).unwrap()))
     }
 
-    /// What the rules say, without a program.
+    /// The rules' result, without a program.
     fn allows(rules: &[DeviceRule], kind: u32, access: u32, major: u32, minor: u32) -> bool {
         rules.iter().any(|rule| {
             (rule.kind == DeviceKind::Block) == (kind == BLOCK)

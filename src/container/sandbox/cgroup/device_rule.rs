@@ -1,8 +1,8 @@
-//! Which devices may be opened, and how: docker's words for it (the kernel's admin-guide/cgroup-v1/devices.rst).
+//! Which devices may be accessed, and how, in docker's form (the kernel's admin-guide/cgroup-v1/devices.rst).
 
 use std::fmt;
 
-/// What is done with a device, as the kernel's programs see it (`BPF_DEVCG_ACC_*`).
+/// Access types, as in BPF programs (`BPF_DEVCG_ACC_*`).
 const MAKE: u32 = 1;
 const READ: u32 = 2;
 const WRITE: u32 = 4;
@@ -13,19 +13,19 @@ pub(super) enum DeviceKind {
     Character,
 }
 
-/// Lets a device be used, or all of a number. What no rule lets be used is forbidden.
+/// Allows access to a device, or to all with a number. What no rule allows is denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DeviceRule {
     pub(super) kind: DeviceKind,
-    /// Without a number it is of all.
+    /// `None` for all numbers.
     pub(super) major: Option<u32>,
     pub(super) minor: Option<u32>,
-    /// Bits as the kernel has them.
+    /// The kernel's bits.
     pub(super) access: u32,
 }
 
 impl DeviceRule {
-    /// Reads `c 42:* rwm`. `a`, for devices of both kinds, becomes two rules. Nothing for what is no rule.
+    /// Parses `c 42:* rwm`. `a`, for both device types, becomes two rules. `None` if it is not a rule.
     pub(super) fn parse(text: &str) -> Option<Vec<Self>> {
         let mut words = text.split_whitespace();
         let (kinds, numbers, access) = (words.next()?, words.next()?, words.next()?);
@@ -48,7 +48,7 @@ impl DeviceRule {
         (words.next().is_none()).then(|| kinds.into_iter().map(|kind| Self { kind, major, minor, access }).collect())
     }
 
-    /// Rules of the same devices become one: what is opened to be read and written needs one rule that has both.
+    /// Merges rules for the same devices: opening a device for reading and writing needs one rule with both.
     pub(super) fn merge(rules: impl IntoIterator<Item = Self>) -> Vec<Self> {
         let mut merged: Vec<Self> = Vec::new();
         for rule in rules {
@@ -63,7 +63,7 @@ impl DeviceRule {
     }
 }
 
-/// As version 1 of cgroups reads it.
+/// In the form of cgroup v1.
 impl fmt::Display for DeviceRule {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.kind == DeviceKind::Block { 'b' } else { 'c' };

@@ -1,7 +1,8 @@
-//! Which devices a container may open, whatever nodes it makes or finds: docker's list, beside what its mounts let it open.
+//! Which devices a container may open, whatever nodes it creates or finds: docker's list, in addition to the
+//! restrictions of its mounts.
 //!
-//! The cgroup that says so is the one above the container's. A container that may mount (`SYS_ADMIN`) can mount the
-//! hierarchy, and sees its own cgroup as the root of it: there it may allow itself no more than is allowed above.
+//! The rules are set in a cgroup above the container's. A container that may mount (`SYS_ADMIN`) can mount the
+//! hierarchy, but sees its own cgroup as the root of it: there it can't allow itself more than the parent does.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use super::{Cgroup, bpf, device_program, remove_dead};
 use crate::container::sandbox::error::SandboxError;
 use crate::container::sandbox::isolation::{DeviceNode, Isolation, Namespace};
 
-/// What every container may do with devices.
+/// The device accesses of every container.
 pub const USUAL_DEVICE_RULES: [&str; 11] = [
     "c *:* m",
     "b *:* m",
@@ -31,22 +32,22 @@ pub const USUAL_DEVICE_RULES: [&str; 11] = [
     "c 136:* rwm",
 ];
 
-/// The cgroup of version 1 above those of all containers that may use no other devices. It stays, so that a container costs
-/// fewer writes. The number goes up with each change of the list.
+/// The v1 cgroup above those of all containers without other devices. It is kept, so that a container needs fewer
+/// writes. The number increases with each change of the list.
 const USUAL: &str = "usual-devices-2";
 
-/// What is to be guarded, and how much it matters.
+/// The device rules, and how important they are.
 pub(super) struct Guard {
     rules: Vec<DeviceRule>,
-    /// It was asked for: without it the container is not started.
+    /// Whether the rules were requested: then the container is not started without them.
     pub(super) is_required: bool,
     is_usual: bool,
 }
 
 impl Guard {
-    /// Nothing where the mounts alone keep a container from devices: the kernel takes longer to move a process into a cgroup
-    /// than for all else of a start. So it is for containers that have devices of their own, or may mount what lets nodes be
-    /// opened.
+    /// `None` if the mounts alone keep a container from devices: moving a process to a cgroup takes the kernel longer
+    /// than all the rest of a start. So this is only for containers with devices of their own, or which may mount
+    /// filesystems on which nodes can be opened.
     pub(super) fn of(isolation: &Isolation) -> Result<Option<Self>, SandboxError> {
         let asked_for = &isolation.limits.device_rules;
         let has_devices = !isolation.devices.is_empty();
@@ -71,13 +72,13 @@ impl Guard {
     }
 }
 
-/// Whether the container may mount hierarchies of cgroups, and see them from its own cgroup on.
+/// Whether the container may mount cgroup hierarchies, with its own cgroup as the root.
 pub(super) fn may_mount(isolation: &Isolation) -> bool {
     isolation.capabilities.contains("SYS_ADMIN") && !isolation.privileged && isolation.users.is_none()
 }
 
 impl Cgroup {
-    /// Makes a cgroup that guards devices, and the container's own below it.
+    /// Creates a cgroup with the device rules, and the container's own below it.
     pub(super) fn guard(&mut self, guard: &Guard, parent: Option<&str>) -> Result<(), SandboxError> {
         let hierarchies = Hierarchies::find()?;
         let guarded = match hierarchies.version() {
@@ -131,8 +132,9 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Gives a container that may mount hierarchies a cgroup in each that is mounted here, so that none shows it the host's
-    /// root of it: there is what the kernel executes when a cgroup becomes empty. What can't be had is left out.
+    /// Gives a container that may mount hierarchies a cgroup in each one that is mounted here, so that none shows it
+    /// the host's root cgroup: that one names a program for the kernel to execute when a cgroup becomes empty
+    /// (`release_agent`). Failures are ignored.
     pub(super) fn stand_apart(&mut self, isolation: &Isolation) {
         if !may_mount(isolation) || isolation.namespaces.cgroup != Namespace::Own {
             return;
@@ -162,18 +164,18 @@ fn name_above(name: &Path) -> PathBuf {
     PathBuf::from(format!("{}-devices", name.display()))
 }
 
-/// The one above those of all containers, which the first of them makes.
+/// The cgroup above those of all containers; created by the first one.
 fn usual(parent: &Path, guard: &Guard) -> io::Result<PathBuf> {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let place = parent.join(USUAL);
     if !place.exists() {
-        // It has its name when it has its rules: nobody gets in before.
+        // It gets its name after its rules: no process can enter earlier.
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let new = parent.join(format!("{}-{number}-usual", std::process::id()));
         make(&new, guard)?;
         if let Err(error) = std::fs::rename(&new, &place) {
             std::fs::remove_dir(&new)?;
-            // Another was first.
+            // Another process was first.
             if !place.exists() {
                 return Err(error);
             }
@@ -190,11 +192,11 @@ fn make(folder: &Path, guard: &Guard) -> io::Result<()> {
         let allow = folder.join("devices.allow");
         guard.rules.iter().try_for_each(|rule| std::fs::write(&allow, rule.to_string()))
     };
-    // One with half of the rules is none.
+    // A cgroup with half of the rules is useless.
     rules().inspect_err(|_| drop(std::fs::remove_dir(folder)))
 }
 
-/// A device, or all in a folder of them.
+/// The rules for a device, or for all devices in a folder.
 fn rules_of(device: &DeviceNode) -> Vec<DeviceRule> {
     let Ok(stat) = rustix::fs::stat(&device.host) else { return Vec::new() };
     let kind = match FileType::from_raw_mode(stat.st_mode) {
@@ -213,7 +215,7 @@ fn rules_of(device: &DeviceNode) -> Vec<DeviceRule> {
     DeviceRule::parse(&text).unwrap_or_default()
 }
 
-/// Whether a cgroup can guard devices here, and if not, why.
+/// How devices can be restricted by cgroups here, or why they can't.
 pub fn device_guard() -> Result<&'static str, String> {
     let hierarchies = Hierarchies::find().map_err(|error| error.to_string())?;
     match hierarchies.version() {

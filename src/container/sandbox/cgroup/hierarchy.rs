@@ -1,4 +1,4 @@
-//! Which cgroup hierarchies are mounted here, and where rbuild's cgroups go in them.
+//! Which cgroup hierarchies are mounted here, and where rbuild's cgroups are in them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +9,7 @@ use rustix::fs::Access;
 use super::settings::{Setting, refusal};
 use crate::container::sandbox::error::SandboxError;
 
-/// The cgroup that rbuild's are under, unless the user names another.
+/// The parent of rbuild's cgroups, unless the user names another.
 const PARENT: &str = "rbuild";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum CgroupVersion {
     V2,
 }
 
-/// What there is to set limits with.
+/// The controllers that are available.
 #[derive(Debug)]
 pub struct Controllers {
     pub version: CgroupVersion,
@@ -27,15 +27,15 @@ pub struct Controllers {
 
 #[derive(Debug)]
 pub(super) struct Hierarchies {
-    /// Version 1: the mount point of each controller.
+    /// cgroup v1: the mount point of each controller.
     legacy: BTreeMap<String, PathBuf>,
-    /// Version 2, with controllers: its mount point.
+    /// cgroup v2, if it has controllers: its mount point.
     unified: Option<PathBuf>,
-    /// Where each hierarchy is mounted, also those without controllers.
+    /// The mount point of each hierarchy, even without controllers.
     roots: Vec<PathBuf>,
 }
 
-/// The controllers that limits can be set with here.
+/// The controllers by which limits can be set here.
 pub fn controllers() -> Result<Controllers, SandboxError> {
     let hierarchies = Hierarchies::find()?;
     let names = match &hierarchies.unified {
@@ -45,7 +45,7 @@ pub fn controllers() -> Result<Controllers, SandboxError> {
     Ok(Controllers { version: hierarchies.version(), names })
 }
 
-/// Why containers can't have limits here; nothing where they can.
+/// Why containers can't have limits here; `None` if they can.
 pub fn limits_refused() -> Option<String> {
     let hierarchies = match Hierarchies::find() {
         Ok(hierarchies) => hierarchies,
@@ -62,7 +62,7 @@ pub fn limits_refused() -> Option<String> {
         let usual = root.join(relative(None));
         let place = if usual.exists() { usual } else { root.clone() };
         let refused = rustix::fs::access(&place, Access::WRITE_OK).err()?;
-        // As version 2 lets a user have a part of the tree.
+        // A delegated part of the v2 tree.
         if own.is_some_and(|own| rustix::fs::access(root.join(own), Access::WRITE_OK).is_ok()) {
             return None;
         }
@@ -84,7 +84,7 @@ impl Hierarchies {
         Ok(found)
     }
 
-    /// Takes the lines of proc_pid_mountinfo(5). The first mount of a controller counts.
+    /// Parses the lines of proc_pid_mountinfo(5). The first mount of a controller counts.
     fn parse(mountinfo: &str) -> Self {
         let mut legacy = BTreeMap::new();
         let mut unified = None;
@@ -111,11 +111,11 @@ impl Hierarchies {
                 _ => {}
             }
         }
-        // Beside version 1, version 2 has no controllers left.
+        // Beside cgroup v1, v2 has no controllers.
         Self { unified: unified.filter(|_| legacy.is_empty()), legacy, roots }
     }
 
-    /// The folders that the lines of `/proc/PID/cgroup` name, as far as their hierarchies are mounted here.
+    /// The folders named in `/proc/PID/cgroup` whose hierarchies are mounted here.
     pub(super) fn places(&self, text: &str) -> Vec<PathBuf> {
         let mut found: Vec<PathBuf> = Vec::new();
         for line in text.lines() {
@@ -133,12 +133,12 @@ impl Hierarchies {
         found
     }
 
-    /// The folder for cgroups that say which devices may be opened, in version 1.
+    /// The parent folder for cgroups with device rules, in cgroup v1.
     pub(super) fn devices(&self, parent: Option<&str>) -> Option<PathBuf> {
         self.legacy.get("devices").map(|root| root.join(relative(parent)))
     }
 
-    /// Makes a folder for cgroups below rbuild's, in version 2. Gives it, and what it is called as somebody's parent.
+    /// Creates a parent folder for cgroups below rbuild's, in cgroup v2. Returns it, and its name as a parent cgroup.
     pub(super) fn unified_below(
         &self,
         parent: Option<&str>,
@@ -149,7 +149,7 @@ impl Hierarchies {
         Ok((unified_parent(root, Some(&below))?, below))
     }
 
-    /// Where each hierarchy is mounted.
+    /// The mount point of each hierarchy.
     pub(super) fn roots(&self) -> &[PathBuf] {
         &self.roots
     }
@@ -158,7 +158,7 @@ impl Hierarchies {
         if self.unified.is_some() { CgroupVersion::V2 } else { CgroupVersion::V1 }
     }
 
-    /// The folder that a cgroup with this setting is to be made in.
+    /// The parent folder for a cgroup with this setting.
     pub(super) fn parent(&self, setting: &Setting, parent: Option<&str>) -> Result<PathBuf, SandboxError> {
         let missing = || SandboxError::Limit {
             limit: setting.limit,
@@ -179,7 +179,7 @@ impl Hierarchies {
         }
     }
 
-    /// The folders that a cgroup with these controllers is to be made in, as far as they exist here.
+    /// The parent folders for cgroups with these controllers, as far as they exist here.
     pub(super) fn parents(
         &self,
         controllers: &[&'static str],
@@ -189,7 +189,7 @@ impl Hierarchies {
         if let Some(root) = &self.unified {
             let directory = unified_parent(root, parent).map_err(|(path, error)| failed(&path, &error))?;
             for controller in controllers {
-                // Those that are missing can't be measured; a limit that needs one says so.
+                // Missing controllers can't be measured; a limit that needs one fails later.
                 let setting = Setting { limit: "", controller, file: "", value: String::new(), optional: true };
                 let _ = enable(root, &directory, &setting);
             }
@@ -204,7 +204,7 @@ impl Hierarchies {
         Ok(found)
     }
 
-    /// A folder for a container that has a parent cgroup and no limits of its own.
+    /// A parent folder for a container with a parent cgroup and no limits.
     pub(super) fn any_parent(&self, parent: &str) -> Result<PathBuf, SandboxError> {
         let failed = |(path, error): (PathBuf, io::Error)| SandboxError::Limit {
             limit: "cgroup parent",
@@ -219,7 +219,7 @@ impl Hierarchies {
         Ok(directory)
     }
 
-    /// Version 1's cpuset takes no process before both of its lists are set; they come from the cgroup above.
+    /// In cgroup v1, cpuset accepts no process before both of its lists are set; they are copied from the parent.
     pub(super) fn prepare(&self, directory: &Path, setting: &Setting) -> Result<(), SandboxError> {
         if setting.controller != "cpuset" {
             return Ok(());
@@ -254,7 +254,7 @@ pub(super) fn relative(parent: Option<&str>) -> &str {
     }
 }
 
-/// As root, a cgroup at the top, as docker has it. An ordinary user may only make one in rbuild's own cgroup, if that
+/// As root, a top-level cgroup, as in docker. An ordinary user can only create one within rbuild's own cgroup, if that
 /// was delegated.
 fn unified_parent(root: &Path, parent: Option<&str>) -> Result<PathBuf, (PathBuf, io::Error)> {
     let top = root.join(relative(parent));
@@ -271,7 +271,7 @@ fn unified_parent(root: &Path, parent: Option<&str>) -> Result<PathBuf, (PathBuf
     }
 }
 
-/// Lets the children of `directory` use the setting's controller, and all above it up to the root.
+/// Enables the setting's controller for the children of `directory`, and in all its parents.
 fn enable(root: &Path, directory: &Path, setting: &Setting) -> Result<(), SandboxError> {
     let mut levels: Vec<&Path> = directory.ancestors().take_while(|level| level.starts_with(root)).collect();
     levels.reverse();

@@ -1,8 +1,8 @@
-//! Limits that cgroups enforce, of version 1 and version 2 (cgroups(7)).
+//! Limits that are enforced by cgroups, v1 and v2 (cgroups(7)).
 //!
-//! A container without limits gets no cgroup. One with limits gets `rbuild/<process>-<n>` in each hierarchy that its limits
-//! need, removed when the container has ended; what a killed rbuild left is removed by the next. Where a cgroup says which
-//! devices may be opened, that one is above the container's own.
+//! A container without limits gets no cgroup. One with limits gets `rbuild/<process>-<n>` in each hierarchy that its
+//! limits need; it is removed when the container has ended, and the next rbuild removes those of a killed one. Device
+//! rules are set in a parent cgroup of the container's own.
 
 mod bpf;
 mod device_program;
@@ -29,28 +29,28 @@ pub use hierarchy::{CgroupVersion, Controllers, controllers, limits_refused};
 pub(super) use usage::network as network_bytes;
 pub use usage::{Usage, machine_memory, usage};
 
-/// How long removed cgroups may need to become empty after their last process was waited for.
+/// How long a cgroup may take to become empty after its last process was waited for.
 const REMOVAL_PATIENCE: Duration = Duration::from_millis(200);
 const FREEZE_ATTEMPTS: usize = 1000;
 
-/// What a cgroup is made of that is not only there for its limits.
+/// The controllers of a cgroup that is not only needed for limits.
 const ALL_CONTROLLERS: [&str; 6] = ["freezer", "memory", "cpu", "cpuacct", "pids", "blkio"];
 
-/// The cgroups of one container, one per hierarchy in use.
+/// The cgroups of a container, one per hierarchy in use.
 #[derive(Debug, Default)]
 pub(super) struct Cgroup {
     directories: Vec<PathBuf>,
-    /// What is above some of them for this container alone.
+    /// The parents of some of them that are only for this container.
     above: Vec<PathBuf>,
-    /// The parent of those of version 2, where it is not that of the limits.
+    /// The parent in cgroup v2, if it is not the one of the limits.
     parent: Option<String>,
-    /// Somebody else's, who removes it.
+    /// Owned by another process, which removes it.
     borrowed: bool,
 }
 
 impl Cgroup {
-    /// Makes the cgroups that the container needs, and sets their limits. One that is to have its own gets one for each
-    /// controller, as far as that is allowed here. Nothing when there is no need for any.
+    /// Creates the cgroups that the container needs, and sets their limits. A container with `own_cgroup` gets one for
+    /// each controller, as far as that is allowed here. `None` if none is needed.
     pub(super) fn create(isolation: &Isolation) -> Result<Option<Self>, SandboxError> {
         let limits = &isolation.limits;
         let mut cgroup = Self::default();
@@ -63,7 +63,7 @@ impl Cgroup {
         }
         let before = cgroup.directories.len();
         if isolation.own_cgroup && cgroup.complete(limits.parent.as_deref()).is_err() {
-            // They are empty, and as good as none.
+            // They are empty, and of no use.
             cgroup.directories.drain(before..).for_each(|directory| drop(std::fs::remove_dir(directory)));
         }
         if !limits.is_empty() {
@@ -88,7 +88,7 @@ impl Cgroup {
         Ok(())
     }
 
-    /// The one that a setting is for; makes it when it is missing.
+    /// The cgroup for a setting; it is created if it is missing.
     fn directory_for(
         &mut self,
         setting: &Setting,
@@ -107,7 +107,7 @@ impl Cgroup {
         Ok(directory)
     }
 
-    /// Makes those that limits need and that the container has done without, and puts all of its processes into them.
+    /// Creates further cgroups that limits need, and moves all processes of the container to them.
     pub(super) fn extend(&mut self, limits: &Limits, pid: i32) -> Result<(), SandboxError> {
         let hierarchies = Hierarchies::find()?;
         let before = self.directories.len();
@@ -120,7 +120,7 @@ impl Cgroup {
         }
     }
 
-    /// The name of its folders: by it, others know whose they are.
+    /// The name of its folders, by which others know the owner.
     fn name(&self) -> PathBuf {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         match self.directories.first().and_then(|directory| directory.file_name()) {
@@ -129,7 +129,7 @@ impl Cgroup {
         }
     }
 
-    /// Makes the missing ones, so that there is one for each controller.
+    /// Creates the missing cgroups, so that there is one for each controller.
     pub(super) fn complete(&mut self, parent: Option<&str>) -> Result<(), SandboxError> {
         let name = self.name();
         let above = self.parent.clone();
@@ -148,12 +148,12 @@ impl Cgroup {
         Self { directories, above: Vec::new(), parent: None, borrowed: true }
     }
 
-    /// Those of a container that another process looks after.
+    /// The cgroups of a container that another process manages.
     pub(super) fn of_container(directories: &[String]) -> Self {
         Self::borrowed(directories.iter().map(PathBuf::from).collect())
     }
 
-    /// Those that a process is in, which somebody else looks after; without any that is a root.
+    /// The cgroups of a process, managed by others; without root cgroups.
     pub(super) fn of_process(pid: i32) -> Self {
         let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         let directories = Hierarchies::find().map(|found| found.places(&text)).unwrap_or_default();
@@ -164,7 +164,7 @@ impl Cgroup {
         self.directories.iter().map(|directory| directory.display().to_string()).collect()
     }
 
-    /// Whether it can be frozen and put under any limit.
+    /// Whether it can be frozen and given any limit.
     pub(super) fn has_all(&self) -> bool {
         self.freezer().is_some()
     }
@@ -175,7 +175,6 @@ impl Cgroup {
         file("cgroup.freeze").map(|file| (file, "1")).or_else(|| file("freezer.state").map(|file| (file, "FROZEN")))
     }
 
-    /// Changes limits.
     pub(super) fn set(&self, limits: &Limits) -> Result<(), SandboxError> {
         let version = Hierarchies::find()?.version();
         for setting in settings::settings(limits, version) {
@@ -186,7 +185,7 @@ impl Cgroup {
                 None => return Err(setting.failed(Path::new(setting.file), &std::io::ErrorKind::NotFound.into())),
             }
         }
-        // What could only be set after another one was.
+        // A setting that could only be written after another one.
         for setting in settings::settings(limits, version) {
             if let Some(directory) = self.directories.iter().find(|directory| directory.join(setting.file).exists()) {
                 apply(&setting, directory)?;
@@ -203,7 +202,7 @@ impl Cgroup {
             (false, "1") => "0",
             (false, _) => "THAWED",
         };
-        // Version 1 says FREEZING while some process has not stopped yet, and may have to be asked again.
+        // cgroup v1 reports FREEZING while some process has not stopped yet, and may have to be told again.
         for _ in 0..FREEZE_ATTEMPTS {
             std::fs::write(&file, word).map_err(|error| failed("freezer", &file, &error))?;
             let state = std::fs::read_to_string(&file).map_err(|error| failed("freezer", &file, &error))?;
@@ -215,11 +214,11 @@ impl Cgroup {
         Err(SandboxError::Limit { limit: "freezer", reason: "the container does not come to rest".to_owned() })
     }
 
-    /// Takes in all processes of a container that runs already.
+    /// Moves all processes of a running container to it.
     pub(super) fn adopt(&self, pid: i32) -> Result<(), SandboxError> {
         let mut seen = std::collections::BTreeSet::new();
         loop {
-            // Until nobody is left that was started meanwhile by one not yet moved.
+            // Repeats until no process is left that was started meanwhile by one that had not been moved.
             let new: Vec<i32> = processes(pid).into_iter().filter(|pid| seen.insert(*pid)).collect();
             if new.is_empty() {
                 return Ok(());
@@ -234,7 +233,7 @@ impl Cgroup {
         }
     }
 
-    /// Puts a process, and all it will start, under the limits.
+    /// Moves a process, and all that it will start, to the cgroups.
     pub(super) fn add(&self, pid: i32) -> Result<(), SandboxError> {
         for directory in &self.directories {
             let file = directory.join("cgroup.procs");
@@ -243,12 +242,12 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Puts what the cgroups counted in the place of what is known otherwise. One may have no more than its limits need.
+    /// Replaces resource usage by the cgroups' counters. A container may only have the cgroups that its limits need.
     pub(super) fn add_to(&self, resources: &mut Resources) {
         usage::add_to(resources, &self.directories);
     }
 
-    /// Whether the kernel killed a process because the memory limit was reached.
+    /// Whether the kernel killed a process because of the memory limit.
     pub(super) fn was_out_of_memory(&self) -> bool {
         self.directories.iter().any(|directory| {
             ["memory.events", "memory.oom_control"].iter().any(|file| {
@@ -277,8 +276,8 @@ impl Drop for Cgroup {
     }
 }
 
-/// A limit of memory can't be above that of memory and swap, nor the other way round, at any moment: one that is refused
-/// is tried again after the others.
+/// At no time may the memory limit be above that of memory plus swap: a setting that is refused is tried again after
+/// the others.
 fn apply_in_any_order(setting: &Setting, directory: &Path) -> Result<(), SandboxError> {
     match apply(setting, directory) {
         Err(_) if setting.controller == "memory" => Ok(()),
@@ -286,7 +285,7 @@ fn apply_in_any_order(setting: &Setting, directory: &Path) -> Result<(), Sandbox
     }
 }
 
-/// Of a container that sees the host's processes: those that come from its first one.
+/// For a container in the host's PID namespace: the descendants of its first process.
 fn descendants(pid: i32, all: &[i32]) -> Vec<i32> {
     let parent = |pid: i32| -> Option<i32> {
         let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -299,7 +298,7 @@ fn descendants(pid: i32, all: &[i32]) -> Vec<i32> {
     all.iter().copied().filter(comes_from).collect()
 }
 
-/// The processes that are in the same process namespace as this one, which is among them.
+/// The processes in the same PID namespace as this one, including it.
 pub fn processes(pid: i32) -> Vec<i32> {
     let namespace = |pid: i32| {
         let metadata = std::fs::metadata(format!("/proc/{pid}/ns/pid")).ok()?;
@@ -308,7 +307,7 @@ pub fn processes(pid: i32) -> Vec<i32> {
     let own = namespace(pid);
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let all = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    // Of a container in another user namespace, that can't be seen.
+    // This can't be read for a container in another user namespace.
     if own.is_none() || own == namespace(std::process::id() as i32) {
         return descendants(pid, &all.collect::<Vec<_>>());
     }
@@ -324,14 +323,14 @@ fn apply(setting: &Setting, directory: &Path) -> Result<(), SandboxError> {
     }
 }
 
-/// Makes a cgroup. Every user of the container may look into it, whatever the umask: programs ask there for their limits.
+/// Creates a cgroup. Every user of the container may read it, whatever the umask: programs look up their limits there.
 fn make_folder(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::create_dir(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
 }
 
-/// Removes the cgroups of rbuild processes that are no more.
+/// Removes the cgroups of rbuild processes that no longer exist.
 fn remove_dead(parent: &Path) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -339,7 +338,8 @@ fn remove_dead(parent: &Path) {
         if let Some(pid) = owner.and_then(rustix::process::Pid::from_raw)
             && rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
         {
-            // One that guards devices has another one below it. Fails when a process is still in it, and it should.
+            // A cgroup with device rules has another one below it. This fails, as it should, if a process is still in
+            // it.
             let below = std::fs::read_dir(entry.path()).into_iter().flatten().flatten();
             below.for_each(|below| drop(std::fs::remove_dir(below.path())));
             let _ = std::fs::remove_dir(entry.path());
@@ -347,7 +347,7 @@ fn remove_dead(parent: &Path) {
     }
 }
 
-/// What a container is shown of the host's cgroups.
+/// The cgroups that a container sees.
 pub(super) fn container_mounts() -> CgroupMounts {
     let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let legacy: Vec<String> = text

@@ -1,4 +1,4 @@
-//! Limits → the files of a cgroup that they are written to.
+//! Limits → the cgroup files to which they are written.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,18 +9,18 @@ use super::hierarchy::CgroupVersion;
 use crate::container::sandbox::error::SandboxError;
 use crate::container::sandbox::isolation::{Limits, Throttle, ThrottleKind};
 
-/// Microseconds; the kernel's and docker's default.
+/// Microseconds; the default of the kernel and docker.
 const DEFAULT_PERIOD: u64 = 100_000;
 
-/// One value in one file.
+/// A value for a file.
 #[derive(Debug, PartialEq)]
 pub(super) struct Setting {
-    /// What the user calls it.
+    /// The user's name for it.
     pub(super) limit: &'static str,
     pub(super) controller: &'static str,
     pub(super) file: &'static str,
     pub(super) value: String,
-    /// Follows from another limit, and may be missing: swap accounting is a boot option.
+    /// Derived from another limit, and may be missing: swap accounting is a boot option.
     pub(super) optional: bool,
 }
 
@@ -32,17 +32,17 @@ impl Setting {
     }
 }
 
-/// Where it is not a setting that could not be written.
+/// For errors that are not about writing a setting.
 pub(super) fn failed(limit: &'static str, path: &Path, error: &std::io::Error) -> SandboxError {
     let reason = refusal(path, error).unwrap_or_else(|| format!("`{}`: {error}", path.display()));
     SandboxError::Limit { limit, reason }
 }
 
-/// Why a cgroup can't be made or its file written, where that has nothing to do with the value.
+/// Why a cgroup can't be created or its file written, if that has nothing to do with the value.
 pub(super) fn refusal(path: &Path, error: &std::io::Error) -> Option<String> {
     let path_text = path.display();
     let around = path.parent().unwrap_or(path);
-    // Version 1 says of files that are not there that they may not be made, too.
+    // cgroup v1 also denies creating files when a file does not exist.
     let is_missing = !path.exists() && rustix::fs::access(around, Access::WRITE_OK).is_ok();
     match error.kind() {
         ErrorKind::NotFound => Some(format!("this kernel has no `{path_text}`")),
@@ -72,7 +72,7 @@ pub(super) fn settings(limits: &Limits, version: CgroupVersion) -> Vec<Setting> 
     if let Some(weight) = limits.blkio_weight {
         settings.push(match version {
             CgroupVersion::V1 => plain("block I/O weight", "blkio", "blkio.weight", weight.to_string()),
-            // 10..1000 → 1..10000, as the OCI runtime specification has it.
+            // 10..1000 → 1..10000, as in the OCI runtime specification.
             CgroupVersion::V2 => {
                 let value = 1 + (u64::from(weight).saturating_sub(10)) * 9999 / 990;
                 plain("block I/O weight", "io", "io.weight", value.to_string())
@@ -87,7 +87,7 @@ fn plain(limit: &'static str, controller: &'static str, file: &'static str, valu
     Setting { limit, controller, file, value, optional: false }
 }
 
-/// Version 2 has no such files, which is said when they are written.
+/// cgroup v2 has no such files; writing them reports that.
 fn realtime(limits: &Limits) -> Vec<Setting> {
     let mut settings = Vec::new();
     if let Some(period) = limits.cpu_realtime_period {
@@ -144,7 +144,7 @@ fn memory(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
     let mut settings = Vec::new();
     if let Some(memory) = limits.memory {
         settings.push(setting("memory", limit_file, memory));
-        // Without a word about swap, docker allows as much of it as memory.
+        // By default, docker allows as much swap as memory.
         let total = limits.memory_and_swap.unwrap_or(memory.saturating_mul(2));
         let value = match version {
             CgroupVersion::V2 if total != u64::MAX => total.saturating_sub(memory),
@@ -181,7 +181,7 @@ fn processor(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
                 settings.push(setting("cpus", "cpu", "cpu.max", format!("{quota} {period}")));
             }
             if let Some(shares) = limits.cpu_shares {
-                // 2..262144 → 1..10000, as the OCI runtime specification has it.
+                // 2..262144 → 1..10000, as in the OCI runtime specification.
                 let weight = 1 + shares.saturating_sub(2) * 9999 / 262_142;
                 settings.push(setting("cpu shares", "cpu", "cpu.weight", weight.to_string()));
             }

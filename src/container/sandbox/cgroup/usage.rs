@@ -1,4 +1,4 @@
-//! What a container uses: from its cgroups, or added up from its processes where it has none.
+//! A container's resource usage: from its cgroups, or summed over its processes if it has none.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
@@ -7,39 +7,38 @@ use std::time::Duration;
 use super::processes;
 use crate::container::sandbox::resources::Resources;
 
-/// Sums since the container was started, except memory and processes, which are now's.
+/// Totals since the container's start, except memory and processes, which are current.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Usage {
-    /// Nanoseconds of processor time.
+    /// Nanoseconds of CPU time.
     pub processor: u64,
-    /// Bytes, without what the kernel only keeps in case it is read again.
+    /// Bytes, without reclaimable page cache.
     pub memory: u64,
-    /// Bytes; nothing for no limit.
+    /// Bytes; `None` for no limit.
     pub memory_limit: Option<u64>,
     pub processes: u64,
     /// Bytes from and to block devices.
     pub block_read: u64,
     pub block_written: u64,
-    /// Bytes through its network interfaces, the loopback one not counted.
+    /// Bytes through its network interfaces, except loopback.
     pub received: u64,
     pub sent: u64,
 }
 
 impl Usage {
-    /// The most memory that it can have, in bytes: its limit, or all that the machine has.
+    /// The most memory that it can have, in bytes: its limit, or all of the machine's.
     pub fn most_memory(&self) -> u64 {
         let all = machine_memory();
         self.memory_limit.filter(|limit| *limit < all).unwrap_or(all)
     }
 }
 
-/// All memory of the machine, in bytes.
 pub fn machine_memory() -> u64 {
     let info = rustix::system::sysinfo();
     u64::from(info.mem_unit.max(1)).saturating_mul(info.totalram)
 }
 
-/// Of the container with these cgroups, whose first process the host knows by that number.
+/// The usage of the container with these cgroups, whose first process has that PID on the host.
 pub fn usage(cgroups: &[String], pid: i32) -> Usage {
     let directories: Vec<PathBuf> = cgroups.iter().map(PathBuf::from).collect();
     let find = |name: &str| directories.iter().map(|directory| directory.join(name)).find(|path| path.exists());
@@ -70,7 +69,8 @@ pub fn usage(cgroups: &[String], pid: i32) -> Usage {
     usage
 }
 
-/// What cgroups have counted of a program that has ended (cgroup-v2.rst; cpuacct.rst, memory.rst, blkio-controller.rst).
+/// Takes what cgroups have counted for a program that has ended (cgroup-v2.rst; cpuacct.rst, memory.rst,
+/// blkio-controller.rst).
 pub(super) fn add_to(resources: &mut Resources, directories: &[PathBuf]) {
     let text = |name: &str| directories.iter().find_map(|directory| read_to_string(directory.join(name)).ok());
     let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
@@ -110,7 +110,7 @@ fn of_processes(pid: i32) -> Usage {
         usage.processor += fields.iter().sum::<u64>() * tick;
         let statm = read("statm");
         let pages = |index: usize| statm.split(' ').nth(index).and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
-        // Resident, without what is shared with others.
+        // Resident memory, without shared pages.
         usage.memory += pages(1).saturating_sub(pages(2)) * page;
         usage.processes += 1;
         let io = read("io");
@@ -138,7 +138,7 @@ fn legacy_sum(text: &str, action: &str) -> u64 {
     text.lines().filter_map(of).sum()
 }
 
-/// proc_pid_net(5), `dev`: the first number is what was received, the ninth what was sent.
+/// proc_pid_net(5), `dev`: the first number is the bytes received, the ninth the bytes sent.
 pub(in crate::container::sandbox) fn network(text: &str) -> (u64, u64) {
     let mut total = (0, 0);
     for (name, rest) in text.lines().filter_map(|line| line.split_once(':')) {

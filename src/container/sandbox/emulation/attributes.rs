@@ -1,4 +1,4 @@
-//! Extended attributes: file capabilities are kept under another name, and rbuild's own are not seen.
+//! Extended attributes: file capabilities are stored under another name, and rbuild's own attributes are hidden.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
@@ -13,11 +13,11 @@ use super::programs::Programs;
 use super::root::name_of;
 use crate::base::foreign::{self, Handle};
 
-/// `XATTR_SIZE_MAX` of the kernel.
+/// The kernel's `XATTR_SIZE_MAX`.
 const MOST_BYTES: u64 = 64 << 10;
 const CAPABILITIES: &CStr = c"security.capability";
 
-/// Whom an attribute is asked of.
+/// The file of an attribute call.
 enum Of {
     Path { follows: bool },
     Descriptor,
@@ -33,7 +33,7 @@ impl Of {
     }
 }
 
-/// The name in the argument, where programs may know it.
+/// The name in the argument, if it is visible to programs.
 fn name(call: &Call) -> Result<CString> {
     let name = CString::new(call.text(1)?).map_err(|_| Errno::INVAL)?;
     let is_own =
@@ -113,10 +113,10 @@ fn check(programs: &Programs, call: &Call, found: &OwnedFd, name: &CStr, wanted:
     }
 }
 
-/// As the kernel does when a file's owner changes.
+/// The kernel does the same when a file's owner changes.
 pub(super) fn forget_capabilities(found: &OwnedFd) {
     let kept = foreign::kept_name(CAPABILITIES).into_owned();
-    // Mostly it has none.
+    // Most files have none.
     let _ = rustix::fs::removexattr(name_of(found), &kept);
 }
 

@@ -1,27 +1,27 @@
-//! One system call of a program's, and what becomes of it.
+//! A system call of a program, and how it is handled.
 
 use rustix::io::Result;
 
 use super::execution::Execution;
 use super::trace::{Registers, Tracee};
 
-/// One system call that has not been made yet.
+/// A system call that has not been executed yet.
 pub(super) struct Call {
     pub(super) tracee: Tracee,
     pub(super) arguments: [u64; 6],
 }
 
 pub(super) enum Answer {
-    /// The program gets that, and the kernel does nothing.
+    /// The program gets this result, and the kernel does not execute the call.
     Value(i64),
-    /// The kernel does it, as it is.
+    /// The kernel executes the call unchanged.
     Native,
-    /// The kernel does it, with other arguments.
+    /// The kernel executes the call with other arguments.
     Changed(Vec<Change>),
     Execute(Box<Execution>),
 }
 
-/// An argument's number, and what it is to be.
+/// The index of an argument, and its new value.
 pub(super) enum Change {
     Number(usize, u64),
     Text(usize, Vec<u8>),
@@ -37,7 +37,7 @@ impl Call {
         Self { tracee, arguments: [rdi, rsi, rdx, r10, r8, r9] }
     }
 
-    /// As the 32 bits that most arguments have.
+    /// The argument as a 32-bit number, as most are.
     pub(super) fn int(&self, argument: usize) -> i32 {
         self.arguments[argument] as i32
     }

@@ -1,4 +1,4 @@
-//! The system calls that are answered here, and what becomes of each.
+//! The system calls that the supervisor handles, and their handlers.
 
 use std::collections::HashMap;
 
@@ -106,7 +106,7 @@ const ANSWERED: &[(&str, Handler)] = &[
     ("sendmmsg", others::messages),
 ];
 
-/// What is not to be had, and what programs are told. They do without, or take an older call.
+/// Unsupported calls and their errno. Programs do without them, or use an older call.
 const REFUSED: &[(&str, i32)] = &[
     ("openat2", libc::ENOSYS),
     ("clone3", libc::ENOSYS),
@@ -146,13 +146,13 @@ const REFUSED: &[(&str, i32)] = &[
     ("landlock_create_ruleset", libc::EOPNOTSUPP),
 ];
 
-/// The filter that lets the supervisor have its say.
+/// The filter that stops at the calls for the supervisor.
 pub(in crate::container::sandbox) fn filter() -> Vec<u64> {
     let answered: Vec<&str> = ANSWERED.iter().map(|(name, _)| *name).collect();
     seccomp::tracing(&answered, REFUSED)
 }
 
-/// By the call's number.
+/// By system call number.
 pub(super) fn handlers() -> HashMap<u64, Handler> {
     let number = |(name, handler): &(&str, Handler)| Some((u64::from(seccomp::call_number(name)?), *handler));
     ANSWERED.iter().filter_map(number).collect()

@@ -1,4 +1,4 @@
-//! Who a program is: it becomes whom it wants to be, as far as root or its own saved IDs allow, and the kernel knows nothing
+//! A program's credentials: it can become any user that root or its own saved IDs allow, and the kernel knows nothing
 //! of it.
 
 use rustix::io::{Errno, Result};
@@ -8,11 +8,11 @@ use super::programs::Programs;
 use super::user::{Credentials, EFFECTIVE, OF_FILES, REAL, SAVED};
 use crate::container::sandbox::CapabilitySet;
 
-/// An argument that leaves an ID as it is.
+/// An argument that leaves an ID unchanged.
 const KEEP: u32 = u32::MAX;
 /// `_LINUX_CAPABILITY_VERSION_3` (linux/capability.h).
 const VERSION_3: u32 = 0x2008_0522;
-/// `NGROUPS_MAX` of the kernel.
+/// The kernel's `NGROUPS_MAX`.
 const MOST_GROUPS: u64 = 65536;
 
 pub(super) fn umask(programs: &mut Programs, call: &Call) -> Reply {
@@ -76,7 +76,7 @@ pub(super) fn setgroups(programs: &mut Programs, call: &Call) -> Reply {
     DONE
 }
 
-/// Changes IDs of one kind. Who is not root may have those that it has already.
+/// Changes IDs of one kind. Programs that are not root may only choose among those they have.
 fn set(
     programs: &mut Programs,
     call: &Call,
@@ -167,7 +167,7 @@ pub(super) fn setfsgid(programs: &mut Programs, call: &Call) -> Reply {
     set_of_files(programs, call, groups)
 }
 
-/// It answers with what was, whether or not it is something else now.
+/// Returns the former ID, whether or not it was changed.
 fn set_of_files(programs: &mut Programs, call: &Call, which: fn(&mut Credentials) -> &mut [u32; 4]) -> Reply {
     let credentials = &mut programs.task(call.tracee)?.credentials;
     let is_root = credentials.is_root();
@@ -179,7 +179,7 @@ fn set_of_files(programs: &mut Programs, call: &Call, which: fn(&mut Credentials
     Ok(Answer::Value(before.into()))
 }
 
-/// Root has docker's usual capabilities; the kernel's answer would be that there are none.
+/// Root has docker's default capabilities; the kernel would report none.
 pub(super) fn capget(programs: &mut Programs, call: &Call) -> Reply {
     let mut version = [0; 4];
     call.tracee.read(call.arguments[0], &mut version)?;
@@ -197,7 +197,7 @@ pub(super) fn capget(programs: &mut Programs, call: &Call) -> Reply {
     DONE
 }
 
-/// What is given up is given up in name only: without rights there is nothing to lose.
+/// Dropping capabilities has no effect: without rights there is nothing to lose.
 pub(super) fn capset(_: &mut Programs, _: &Call) -> Reply {
     DONE
 }

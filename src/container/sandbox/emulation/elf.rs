@@ -1,4 +1,4 @@
-//! What of an ELF file (elf(5)) has to be known to put it into memory.
+//! What has to be known about an ELF file (elf(5)) to load it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -9,7 +9,7 @@ pub(super) const PAGE: u64 = 4096;
 
 const HEADER_BYTES: usize = 64;
 const SEGMENT_BYTES: usize = 56;
-/// As much as the kernel reads of them (`ELF_MIN_ALIGN` and more).
+/// Roughly the kernel's own limit (`ELF_MIN_ALIGN` and more).
 const MOST_SEGMENTS: usize = 1024;
 const SHARED: u16 = 3;
 const EXECUTABLE: u16 = 2;
@@ -20,14 +20,14 @@ const PT_PHDR: u32 = 6;
 
 #[derive(Debug)]
 pub(super) struct Elf {
-    /// It goes wherever there is room.
+    /// Position-independent: it can be loaded anywhere.
     pub(super) is_movable: bool,
     pub(super) entry: u64,
-    /// Of the table of its segments, in memory before it is moved.
+    /// The address of its program headers, before relocation.
     pub(super) table: u64,
     pub(super) segments: u64,
     pub(super) loaded: Vec<Segment>,
-    /// The path of what loads its libraries.
+    /// The path of its dynamic loader.
     pub(super) interpreter: Option<Vec<u8>>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Segment {
 }
 
 impl Elf {
-    /// A program for this machine; anything else is no program.
+    /// Parses an executable for this machine; anything else is an error.
     pub(super) fn read(file: &File) -> Result<Self> {
         let mut header = [0; HEADER_BYTES];
         read(file, &mut header, 0)?;
@@ -87,7 +87,7 @@ impl Elf {
         })
     }
 
-    /// The first address that it has, and the one behind its last.
+    /// The first address, and the one after the last.
     pub(super) fn span(&self) -> Option<(u64, u64)> {
         let start = self.loaded.iter().map(|segment| segment.address & !(PAGE - 1)).min()?;
         let end = self.loaded.iter().map(|segment| page_up(segment.address + segment.in_memory)).max()?;
@@ -97,7 +97,7 @@ impl Elf {
 
 impl Segment {
     fn is_sound(&self) -> bool {
-        /// Of user space.
+        /// The end of user space.
         const LAST_ADDRESS: u64 = 1 << 47;
         let ends = [self.address.checked_add(self.in_memory), self.offset.checked_add(self.in_file)];
         let is_bounded = ends.iter().all(|end| end.is_some_and(|end| end < LAST_ADDRESS));

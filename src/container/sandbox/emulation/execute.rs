@@ -1,5 +1,5 @@
-//! Executing a program. The kernel would look for a script's interpreter, and for what loads a program's libraries, in the
-//! host's root: so it executes that one itself, from where it is, and the program is put beside it (`load`).
+//! Executing programs. The kernel would look for a script's interpreter, or for a program's dynamic loader, in the
+//! host's root. So it is told to execute that one directly, and the program is loaded beside it (`load`).
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -20,9 +20,9 @@ use super::root::{name_of, path_of};
 use super::trace::Tracee;
 use super::user::{Credentials, EFFECTIVE, OF_FILES, SAVED};
 
-/// As the kernel looks at (`BINPRM_BUF_SIZE`).
+/// The kernel's limit (`BINPRM_BUF_SIZE`).
 const LINE_BYTES: usize = 256;
-/// Scripts that are interpreted by scripts, as many as the kernel allows.
+/// How deeply scripts may be interpreted by scripts, as in the kernel.
 const MOST_SCRIPTS: usize = 5;
 
 pub(super) fn execve(programs: &mut Programs, call: &Call) -> Reply {
@@ -36,7 +36,7 @@ pub(super) fn execveat(programs: &mut Programs, call: &Call) -> Reply {
     let called = match text.first() {
         Some(b'/') => text,
         _ if call.int(0) == HERE => text,
-        // A script finds itself by it, as from the kernel.
+        // A script finds itself by this path, as with the kernel.
         Some(_) => [format!("/dev/fd/{}/", call.int(0)).as_bytes(), &text].concat(),
         None => format!("/dev/fd/{}", call.int(0)).into_bytes(),
     };
@@ -68,7 +68,7 @@ fn prepare(
                     (path_of(&found)?, Some(Loader { program: host, elf, own }))
                 }
             };
-            // The kernel reads it itself only where nothing was changed.
+            // The kernel reads the arguments itself if nothing was changed.
             let before = call.tracee.registers()?;
             return Ok(Answer::Execute(Box::new(Execution {
                 before,
@@ -103,7 +103,7 @@ fn libbad() -> Errno {
     Errno::from_raw_os_error(libc::ELIBBAD)
 }
 
-/// Whether it may be executed, and as whom.
+/// Checks whether it may be executed, and returns the resulting credentials.
 fn check(programs: &Programs, call: &Call, found: &OwnedFd) -> Result<Credentials> {
     let (stat, mut credentials) = (programs.stat(found)?, programs.credentials(call)?);
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || !credentials.may(&stat, SEARCH) {
@@ -129,7 +129,7 @@ fn readable(found: &OwnedFd) -> Result<File> {
     Ok(rustix::fs::open(name_of(found), flags, Mode::empty())?.into())
 }
 
-/// Of a script, with the one argument that its first line may have.
+/// The interpreter of a script, and the optional argument in its first line.
 type Interpreter = (Vec<u8>, Option<Vec<u8>>);
 
 fn script(file: &File) -> Result<Option<Interpreter>> {
@@ -151,7 +151,7 @@ fn interpreter(start: &[u8]) -> Result<Option<Interpreter>> {
     Ok(Some((name.to_vec(), (!option.is_empty()).then(|| option.to_vec()))))
 }
 
-/// The kernel has executed it; the program has not begun.
+/// Called when the kernel has executed it, before the program runs.
 pub(super) fn finish(programs: &mut Programs, tracee: Tracee, execution: Execution) -> std::io::Result<()> {
     let room = load::make_room(tracee)?;
     let names = load::Names {

@@ -1,4 +1,4 @@
-//! A program that is about to be executed: what the kernel is told, and what is left to do when it has done that.
+//! An execve in progress: what the kernel is told, and what is left to do afterwards.
 
 use rustix::io::Result;
 
@@ -9,15 +9,15 @@ use super::user::Credentials;
 pub(super) struct Execution {
     /// Before the call.
     pub(super) before: Registers,
-    /// What the kernel executes: a path of the host's.
+    /// The path on the host that the kernel executes.
     pub(super) host: Vec<u8>,
-    /// The program, as it is called inside.
+    /// The path of the program in its root.
     pub(super) program: Vec<u8>,
-    /// As it was called.
+    /// The path as the caller gave it.
     pub(super) called: Vec<u8>,
-    /// Where the program's libraries have to be loaded.
+    /// The dynamic loader, if the program has to be loaded beside it.
     pub(super) loader: Option<Loader>,
-    /// Addresses of arguments, where a script's interpreter has others.
+    /// Addresses of arguments, if a script's interpreter gets others.
     pub(super) arguments: Option<Vec<Argument>>,
     pub(super) environment: u64,
     pub(super) argument_address: u64,
@@ -30,17 +30,17 @@ pub(super) enum Argument {
 }
 
 impl Execution {
-    /// How many bytes the kernel is told of.
+    /// The size of the data for the kernel in bytes.
     pub(super) fn size(&self) -> usize {
         let of_argument = |argument: &Argument| match argument {
             Argument::At(_) => 8,
             Argument::Text(text) => 8 + text.len() + 1,
         };
-        // With what lies between the texts and the addresses, and a last one.
+        // Including alignment between the strings and the addresses, and the terminating null.
         self.host.len() + 1 + self.arguments.iter().flatten().map(of_argument).sum::<usize>() + 16
     }
 
-    /// Lets the kernel execute what it can: the arguments of the call, which are put at `room`, are others from here on.
+    /// Lets the kernel execute what it can: replaces the call's arguments by others, which are stored at `room`.
     pub(super) fn begin(&self, tracee: Tracee, registers: Registers, room: u64) -> Result<()> {
         let mut bytes = self.host.clone();
         bytes.push(0);

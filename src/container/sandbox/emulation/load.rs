@@ -1,5 +1,5 @@
-//! What the kernel would have put into a new program's memory, had it found it: the program itself beside its loader, and
-//! the words that tell the one of the other (getauxval(3)).
+//! Completes a new program's memory as the kernel would have done: loads the program beside its dynamic loader, and
+//! sets the auxiliary vector that tells one about the other (getauxval(3)).
 
 use std::io;
 
@@ -8,22 +8,22 @@ use super::memory::ROOM_BYTES;
 use super::trace::Tracee;
 use super::user::{Credentials, EFFECTIVE, REAL};
 
-/// A program whose libraries something else loads, which the kernel has executed in its place.
+/// A program and its dynamic loader, which the kernel has executed instead.
 pub(super) struct Loader {
-    /// The program, as the host calls it.
+    /// The host's path of the program.
     pub(super) program: Vec<u8>,
     pub(super) elf: Elf,
-    /// Of the loader.
+    /// The loader's own.
     pub(super) own: Elf,
 }
 
-/// What the program was called by.
+/// The names of the program.
 pub(super) struct Names<'a> {
     pub(super) called: &'a [u8],
     pub(super) short: &'a [u8],
 }
 
-/// Room for texts, in the program's memory.
+/// Maps a buffer for strings in the program's memory.
 pub(super) fn make_room(tracee: Tracee) -> io::Result<u64> {
     map(tracee, 0, ROOM_BYTES, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_NORESERVE, None)
 }
@@ -55,7 +55,7 @@ pub(super) fn finish(
         ]);
     }
     words.write(tracee, &changes)?;
-    // Longer ones are cut by the kernel.
+    // The kernel truncates longer ones.
     write_text(tracee, room, &names.short[..names.short.len().min(255)])?;
     tracee.make_call(libc::SYS_prctl, [libc::PR_SET_NAME as u64, room, 0, 0, 0, 0])?;
     Ok(())
@@ -65,7 +65,7 @@ fn write_text(tracee: Tracee, at: u64, text: &[u8]) -> io::Result<()> {
     Ok(tracee.write(at, &[text, b"\0"].concat())?)
 }
 
-/// Puts the program into memory; gives how far it was moved.
+/// Maps the program; returns its load offset.
 fn put(tracee: Tracee, place: u64, Loader { program, elf, .. }: &Loader) -> io::Result<u64> {
     let (start, end) = elf.span().ok_or(io::ErrorKind::InvalidData)?;
     write_text(tracee, place, program)?;
@@ -123,7 +123,7 @@ fn map(
     tracee.make_call(libc::SYS_mmap, [address, length, protection as u64, kind as u64, file, offset])
 }
 
-/// Pairs of a kind and a value, behind the environment on the new program's stack.
+/// The auxiliary vector: pairs of a type and a value, after the environment on the new program's stack.
 struct Words {
     at: u64,
     pairs: Vec<(u64, u64)>,

@@ -1,17 +1,17 @@
-//! Room in a program's memory for what its supervisor hands to the kernel.
+//! Buffers in a program's memory for what its supervisor passes to the kernel.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Places in a program's memory for what it hands to the kernel in the place of its own texts, one for each thread.
+/// Buffers that replace the arguments of a program's own, one for each thread.
 const SLOTS: usize = 1024;
 pub(super) const SLOT_BYTES: u64 = 4096;
-/// Larger ones, for the arguments of a script's interpreter when there are many. Several threads have one.
+/// Larger buffers, for the arguments of a script's interpreter if there are many. They are shared by several threads.
 const HALLS: usize = 64;
 const HALL_BYTES: u64 = 1 << 20;
 pub(super) const ROOM_BYTES: u64 = SLOTS as u64 * SLOT_BYTES + HALLS as u64 * HALL_BYTES;
 
-/// Its slot in the room that threads of one memory share.
+/// A thread's slot in the buffers of its address space.
 pub(super) struct Memory {
     room: Rc<Room>,
     slot: usize,
@@ -27,7 +27,7 @@ impl Memory {
         Self { room: Rc::new(Room { base, used: RefCell::new(vec![true]) }), slot: 0 }
     }
 
-    /// Of another thread of the same memory.
+    /// For another thread in the same address space.
     pub(super) fn shared(&self) -> Self {
         let mut used = self.room.used.borrow_mut();
         let free = used.iter().position(|used| !used);
@@ -39,17 +39,17 @@ impl Memory {
         Self { room: self.room.clone(), slot }
     }
 
-    /// Of a process whose memory is a copy.
+    /// For a process with a copy of the memory.
     pub(super) fn copied(&self) -> Self {
         Self::new(self.room.base)
     }
 
-    /// The address of a place for a path. Nothing where there are too many threads.
+    /// The address of a buffer for a path; `None` if there are too many threads.
     pub(super) fn place(&self) -> Option<u64> {
         (self.slot < SLOTS).then(|| self.room.base + self.slot as u64 * SLOT_BYTES)
     }
 
-    /// The address of a place for that many bytes.
+    /// The address of a buffer for that many bytes.
     pub(super) fn place_for(&self, bytes: usize) -> Option<u64> {
         match bytes as u64 {
             ..=SLOT_BYTES => self.place(),

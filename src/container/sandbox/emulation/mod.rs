@@ -1,12 +1,13 @@
-//! Programs where rbuild has no rights at all: their root is a folder, and root's rights over it are played to them.
+//! Runs programs where rbuild has no rights at all: their root is a folder, and root's rights to it are emulated.
 //!
-//! A supervisor traces all that a program starts (ptrace(2)). A filter stops a thread before each system call that takes a
-//! path, an owner or a user; the supervisor does most of them itself, by handles below the root, and writes down what the
-//! kernel would refuse: owners, modes and devices go into the attributes that a store without rights has anyway
-//! (`base::foreign`), who a program is stays in the supervisor's memory. What has to be done by the program, as opening a
-//! file, it does itself with the host's name of what was found. Landlock keeps it below its root whatever else it does.
+//! A supervisor traces everything that a program starts (ptrace(2)). A seccomp filter stops a thread before each system
+//! call that takes a path, an owner or a user. The supervisor executes most of them itself, by handles below the root,
+//! and records what the kernel would refuse: owners, modes and devices in the extended attributes that a store without
+//! rights uses anyway (`base::foreign`), a program's credentials in the supervisor's memory. What the program has to do
+//! itself, such as opening a file, it does with the host's path of what was found. Landlock keeps it below its root in
+//! any case.
 //!
-//! Programs need not know of that: static ones work, and those of any C library.
+//! Programs don't notice: this works for static ones, and with any C library.
 
 mod attributes;
 mod call;
@@ -44,30 +45,30 @@ use supervisor::Supervisor;
 
 pub(in crate::container::sandbox) use calls::filter;
 
-/// What a program uses outside of its root: devices that are the same everywhere, and what there is of itself in `/proc`.
+/// What a program uses outside of its root: harmless devices, and its own entries in `/proc`.
 pub(super) fn outside() -> impl Iterator<Item = &'static CStr> {
     open::DEVICES.iter().map(|(_, path)| *path).chain([c"/proc"])
 }
 
-/// Memory that a program has from the first, for what its supervisor puts there.
+/// Maps memory in which the supervisor later puts its data for the program.
 pub(super) fn make_room() -> Result<u64> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: it is new memory, which nobody else knows of.
+    // SAFETY: it is new memory, which nothing else uses.
     let room = unsafe { libc::mmap(std::ptr::null_mut(), memory::ROOM_BYTES as usize, protection, flags, -1, 0) };
     if room == libc::MAP_FAILED { Err(super::mount_api::last_errno()) } else { Ok(room as u64) }
 }
 
-/// How a child that waits for it is followed to its end.
+/// The options for supervising a waiting child.
 pub(super) struct Supervision<'a> {
     pub(super) root: &'a Path,
     pub(super) child: i32,
-    /// Made before the child was.
+    /// Mapped before the child was forked.
     pub(super) room: u64,
     pub(super) no_new_privileges: bool,
 }
 
-/// From now on the child is traced.
+/// Starts to trace the child.
 pub(super) fn begin(supervision: &Supervision<'_>, root: OwnedFd) -> Result<Begun> {
     let links = LinkOwners::of(supervision.root).map_err(|error| error.errno().unwrap_or(rustix::io::Errno::IO))?;
     let root = root::Root::new(root)?;
@@ -80,7 +81,7 @@ pub(super) fn begin(supervision: &Supervision<'_>, root: OwnedFd) -> Result<Begu
 pub(super) struct Begun(Supervisor);
 
 impl Begun {
-    /// Returns when nothing is left of it. Gives its exit code.
+    /// Returns its exit code when no process is left.
     pub(super) fn follow(mut self, supervision: &Supervision<'_>) -> i32 {
         let code = self.0.follow(trace::Tracee(supervision.child), supervision.room);
         match self.0.programs.links.write(supervision.root) {

@@ -1,4 +1,4 @@
-//! What is made, moved and removed: the supervisor does it, by handles of the folders.
+//! Creating, moving and removing names: the supervisor does it, by handles of the folders.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -17,7 +17,7 @@ use super::user::OF_FILES;
 use crate::base::foreign::{self, Folder};
 
 impl Programs {
-    /// An empty file.
+    /// Creates an empty file.
     pub(super) fn make_file(&mut self, call: &Call, place: &Place, mode: u32) -> Result<OwnedFd> {
         self.make(call, place, mode, |folder, name, mode| {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -25,7 +25,7 @@ impl Programs {
         })
     }
 
-    /// Makes something of that mode, less what the program masks, which belongs to whoever makes it.
+    /// Creates something with that mode, less the program's umask, owned by the program's user.
     fn make(
         &mut self,
         call: &Call,
@@ -42,7 +42,8 @@ impl Programs {
         let mut mode = mode & 0o7777 & !umask;
         let has_group_of_folder = folder.st_mode & libc::S_ISGID != 0;
         let (uid, mut gid) = (credentials.uid[OF_FILES], credentials.gid[OF_FILES]);
-        // Of a folder, only; and of those that exist for their owner, enough that this process can go on with them.
+        // The setgid bit only matters for folders; the owner's rights are kept, so that this process can continue with
+        // it.
         make(&place.folder, place.name(), Mode::from_raw_mode(mode & 0o777 | 0o600))?;
         let handle = place.handle()?;
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode);
@@ -64,7 +65,7 @@ impl Programs {
         Ok(handle)
     }
 
-    /// The place's name is about to go.
+    /// The name at this place is about to be removed.
     fn forget_link(&mut self, place: &Place) {
         if self.links.is_empty() {
             return;
@@ -141,7 +142,7 @@ impl Programs {
 
     fn remove(&mut self, call: &Call, at: (i32, usize), is_folder: bool) -> Reply {
         let place = match self.place(call, at) {
-            // Its last name is no name.
+            // Its last component is not a name.
             Err(Errno::EXIST) => return Err(if is_folder { Errno::INVAL } else { Errno::ISDIR }),
             place => place?,
         };
@@ -199,7 +200,7 @@ pub(super) fn mknodat(programs: &mut Programs, call: &Call) -> Reply {
     programs.make_node(call, (call.int(0), 1), (call.int(2), device(call.arguments[3])))
 }
 
-/// The kernel's 32 bits, as stat(2) gives them.
+/// The kernel's 32-bit device number, in the form of stat(2).
 fn device(encoded: u64) -> u64 {
     let (major, minor) = (encoded >> 8 & 0xfff, encoded & 0xff | encoded >> 12 & 0xfff00);
     rustix::fs::makedev(major as u32, minor as u32)

@@ -1,4 +1,4 @@
-//! Opening files and entering folders: the program does it itself, by the host's name of what was found.
+//! Opening files and entering folders: the program does this itself, by the host's path of what was found.
 
 use std::os::fd::OwnedFd;
 
@@ -11,7 +11,7 @@ use super::programs::Programs;
 use super::root::{self, name_of};
 use super::trace::bytes_of;
 
-/// Devices that are the same everywhere: number, and where the host has it.
+/// Devices that are harmless everywhere: number, and path on the host.
 pub(super) const DEVICES: [(u64, &std::ffi::CStr); 6] = [
     (libc::makedev(1, 3), c"/dev/null"),
     (libc::makedev(1, 5), c"/dev/zero"),
@@ -38,7 +38,7 @@ pub(super) fn openat(programs: &mut Programs, call: &Call) -> Reply {
 
 struct Open {
     folder: i32,
-    /// The argument.
+    /// The index of the argument.
     path: usize,
     flags: i32,
     flags_at: Option<usize>,
@@ -57,7 +57,7 @@ impl Open {
         let follows = !(self.has(libc::O_NOFOLLOW) || makes && self.has(libc::O_EXCL));
         let inside = match &path {
             Path::Inside(inside) | Path::Link { inside, .. } => inside,
-            // Links of the kernel's own have to be followed by the program itself.
+            // The program itself has to follow magic links.
             Path::OfProcess(host) => return Ok(self.changed(host.clone(), self.flags)),
         };
         match programs.existing(call, &path, follows) {

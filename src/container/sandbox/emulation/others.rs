@@ -1,4 +1,4 @@
-//! What programs do to each other, and whom they talk to: nobody but those that are traced here.
+//! Signals, priorities and sockets: programs only reach others that are traced here.
 
 use rustix::io::{Errno, Result};
 use rustix::process::Pid;
@@ -15,7 +15,7 @@ const MOST_ADDRESS: usize = 110;
 pub(super) fn kill(programs: &mut Programs, call: &Call) -> Reply {
     let (target, signal) = (call.int(0), call.int(1));
     match target {
-        // Its own group is one of those that are traced here.
+        // Its own process group consists of traced processes.
         0 => Ok(Answer::Native),
         1.. => known(programs, target),
         -1 => {
@@ -54,7 +54,7 @@ pub(super) fn of_thread(programs: &mut Programs, call: &Call) -> Reply {
     known(programs, call.int(0))
 }
 
-/// A process's number comes first.
+/// The first argument is a PID.
 pub(super) fn of_process(programs: &mut Programs, call: &Call) -> Reply {
     known(programs, call.int(0))
 }
@@ -74,7 +74,7 @@ pub(super) fn disk_priority(programs: &mut Programs, call: &Call) -> Reply {
     of_some(programs, call, OF_USER)
 }
 
-/// Of a process or a group, and not of all that the user has, who is also the one of others.
+/// Only for a process or a group, not for all processes of the user, which include others.
 fn of_some(programs: &Programs, call: &Call, of_user: i32) -> Reply {
     match (call.int(0), call.int(1)) {
         (kind, _) if kind == of_user => Err(Errno::PERM),
@@ -83,7 +83,7 @@ fn of_some(programs: &Programs, call: &Call, of_user: i32) -> Reply {
     }
 }
 
-/// `connect` and `bind`: the name of a socket is a path.
+/// `connect` and `bind`: a socket's name is a path.
 pub(super) fn socket_address(programs: &mut Programs, call: &Call) -> Reply {
     address(programs, call, (1, 2))
 }
@@ -109,7 +109,7 @@ fn address(programs: &Programs, call: &Call, (argument, length): (usize, usize))
         Err(errno) => return Err(errno),
     };
     let text = [&(libc::AF_UNIX as u16).to_ne_bytes(), host.as_slice()].concat();
-    // With its zero byte, where there is room for one.
+    // With the terminating zero, if there is room for it.
     let size = (text.len() + 1).min(MOST_ADDRESS);
     if text.len() > MOST_ADDRESS {
         return Err(Errno::NAMETOOLONG);
@@ -117,7 +117,7 @@ fn address(programs: &Programs, call: &Call, (argument, length): (usize, usize))
     Ok(Answer::Changed(vec![Change::Text(argument, text), Change::Number(length, size as u64)]))
 }
 
-/// Nothing, of a family without paths, and of a name that is none.
+/// `None` for a family without paths, and for a name that is not a path.
 fn path_of_address(call: &Call, address: u64, length: u64) -> Result<Option<Vec<u8>>> {
     let length = (length as u32 as usize).min(MOST_ADDRESS);
     if address == 0 || length <= FAMILY_BYTES {
@@ -133,7 +133,7 @@ fn path_of_address(call: &Call, address: u64, length: u64) -> Result<Option<Vec<
     Ok(Some(path[..end].to_vec()))
 }
 
-/// `sendmsg` to a path: only connected sockets reach one.
+/// `sendmsg` to a path: only connected sockets are supported.
 pub(super) fn message(_: &mut Programs, call: &Call) -> Reply {
     refuse_path(call, call.arguments[1])
 }

@@ -12,7 +12,7 @@ use super::root::name_of;
 use super::user::OF_FILES;
 use crate::base::foreign;
 
-/// As much of a mode as what this process makes has without a record.
+/// The part of a mode that is set directly when a file is created; the rest is recorded.
 pub(super) fn kept_mode(kind: FileType, mode: u32) -> u32 {
     mode & 0o777 | if kind == FileType::Directory { 0o700 } else { 0o600 }
 }
@@ -55,11 +55,11 @@ impl Programs {
             FileType::Symlink | FileType::Fifo if self.root.may_hold(&stat) => {
                 self.links.set(stat.st_ino, (owner, group))
             }
-            // What has no name, or a socket's, which is in no layer.
+            // Something without a name, or a socket, which no layer contains.
             _ => {}
         }
         if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
-            // As the kernel does, for root too (chown(2)).
+            // As in the kernel, also for root (chown(2)).
             let group_bit = if stat.st_mode & libc::S_IXGRP == 0 { 0 } else { libc::S_ISGID };
             let lost = stat.st_mode & (libc::S_ISUID | group_bit);
             if lost != 0 {
@@ -67,7 +67,7 @@ impl Programs {
             }
             super::attributes::forget_capabilities(found);
         }
-        // Times of change move, as if it had been done.
+        // The change time is updated, as by a real change.
         touch(found);
         DONE
     }
@@ -86,7 +86,7 @@ impl Programs {
     }
 }
 
-/// A link's owner is recorded elsewhere; it counts as changed all the same.
+/// A link's owner is recorded elsewhere; the link counts as changed all the same.
 fn touch(found: &OwnedFd) {
     let omit = || Timespec { tv_sec: 0, tv_nsec: libc::UTIME_OMIT };
     let times = Timestamps { last_access: omit(), last_modification: omit() };

@@ -1,4 +1,4 @@
-//! What a program means by a path or a descriptor, as a handle of the supervisor's.
+//! Resolves a program's paths and descriptors to handles of the supervisor.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -12,25 +12,25 @@ use super::root::{self, Place};
 use super::user::Credentials;
 use crate::base::foreign;
 
-/// `AT_FDCWD`, as it is in an argument.
+/// `AT_FDCWD` as an argument.
 pub(super) const HERE: i32 = libc::AT_FDCWD;
 
 pub(super) const READ: u32 = 4;
 pub(super) const WRITE: u32 = 2;
 pub(super) const SEARCH: u32 = 1;
 
-/// A path that a program has given.
+/// A resolved path of a program.
 pub(super) enum Path {
-    /// From its root on.
+    /// A path in its root.
     Inside(Vec<u8>),
-    /// A file of the host's `/proc`, of the program itself or harmless.
+    /// A file in the host's `/proc`, which is the program's own or harmless.
     OfProcess(Vec<u8>),
-    /// A link of the kernel's there, and where it leads from the program's root on.
+    /// A magic link there, and its target as a path in the program's root.
     Link { host: Vec<u8>, inside: Vec<u8> },
 }
 
 impl Programs {
-    /// A path that begins at the folder of that descriptor, unless it begins at the root.
+    /// Resolves a path relative to the folder of that descriptor, unless it is absolute.
     pub(super) fn path(&self, call: &Call, folder: i32, text: Vec<u8>) -> Result<Path> {
         let inside = match text.first() {
             None => return Err(Errno::NOENT),
@@ -60,7 +60,7 @@ impl Programs {
         }
     }
 
-    /// What there is at a path.
+    /// A handle of an existing path.
     pub(super) fn existing(&self, call: &Call, path: &Path, follows: bool) -> Result<OwnedFd> {
         let inside = match path {
             Path::Inside(inside) => inside,
@@ -76,7 +76,7 @@ impl Programs {
         Ok(found)
     }
 
-    /// What is at the path in an argument; where that is empty and may be, what the descriptor is of.
+    /// A handle of the path in an argument; if it is empty and `flags` allow that, of the descriptor.
     pub(super) fn found(&self, call: &Call, (folder, argument): (i32, usize), flags: i32) -> Result<OwnedFd> {
         let text = match call.arguments[argument] {
             0 if flags & libc::AT_EMPTY_PATH != 0 => Vec::new(),
@@ -89,7 +89,7 @@ impl Programs {
         self.existing(call, &path, flags & libc::AT_SYMLINK_NOFOLLOW == 0)
     }
 
-    /// What a descriptor of the program's is of.
+    /// A handle of a descriptor of the program.
     pub(super) fn descriptor(&self, call: &Call, number: i32) -> Result<OwnedFd> {
         let path = self.name_of_descriptor(call, number)?;
         rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|_| Errno::BADF)
@@ -104,13 +104,13 @@ impl Programs {
         }
     }
 
-    /// Where the host has it.
+    /// Its path on the host.
     pub(super) fn path_of_descriptor(&self, call: &Call, number: i32) -> Result<Vec<u8>> {
         let name = self.name_of_descriptor(call, number)?;
         Ok(rustix::fs::readlink(name, Vec::new()).map_err(|_| Errno::BADF)?.into_bytes())
     }
 
-    /// A place for a new name, or of one that is to go. Who changes it is not asked yet.
+    /// The place of a name to be created or removed. Does not check permissions.
     pub(super) fn place(&self, call: &Call, (folder, argument): (i32, usize)) -> Result<Place> {
         match self.path(call, folder, call.text(argument)?)? {
             Path::Inside(inside) => self.root.place(&inside),
@@ -118,7 +118,7 @@ impl Programs {
         }
     }
 
-    /// What the program sees of it.
+    /// The status that the program sees.
     pub(super) fn stat(&self, handle: impl AsFd) -> Result<Stat> {
         let mut stat = foreign::seen_of(&handle, rustix::fs::fstat(&handle)?)?;
         self.own_links(&mut stat);
@@ -135,7 +135,7 @@ impl Programs {
         }
     }
 
-    /// Whoever is not root must be allowed to go through all folders on the way.
+    /// Checks that a user other than root may search all folders on the way.
     pub(super) fn check_way(&self, call: &Call, handle: &OwnedFd) -> Result<()> {
         let task = self.tasks.get(&call.tracee.0).ok_or(Errno::SRCH)?;
         if task.credentials.overrides_modes() {
@@ -154,8 +154,8 @@ impl Programs {
         Ok(())
     }
 
-    /// Whether names in the folder may be changed; and, of one that goes, by whoever owns neither where that is asked for
-    /// (`S_ISVTX`).
+    /// Checks that names in the folder may be changed; in a folder with the sticky bit, only the owner of the folder or
+    /// of the file may remove a name (`S_ISVTX`).
     pub(super) fn check_change(&self, call: &Call, place: &Place, removes: bool) -> Result<Credentials> {
         let credentials = self.credentials(call)?;
         if credentials.overrides_modes() {

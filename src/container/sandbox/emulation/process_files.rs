@@ -1,23 +1,23 @@
-//! `/proc`: what a program finds there of itself and of the programs beside it, and the few files that tell of the machine
-//! and not of others on it. It has no folder of its own; names are looked up in the host's, one by one.
+//! `/proc`: a program's entries for itself and the programs beside it, and the few files about the machine that reveal
+//! nothing about others. There is no folder for it; names are looked up in the host's, one by one.
 
 use rustix::io::{Errno, Result};
 
 use super::call::Call;
 use super::programs::Programs;
 
-/// What a path comes to.
+/// The meaning of a path.
 pub(super) enum Meaning {
-    /// It has nothing to do with `/proc`.
+    /// It is not in `/proc`.
     Nothing,
-    /// A path from the program's root on.
+    /// A path in the program's root.
     Elsewhere(Vec<u8>),
     Host(Vec<u8>),
-    /// A link there, and where it leads.
+    /// A magic link, and its target.
     Link(Vec<u8>, Vec<u8>),
 }
 
-/// Of the machine.
+/// Files about the machine.
 const SHARED: [&[u8]; 14] = [
     b"cpuinfo",
     b"meminfo",
@@ -34,10 +34,10 @@ const SHARED: [&[u8]; 14] = [
     b"swaps",
     b"cgroups",
 ];
-/// Settings of the kernel's.
+/// The kernel's settings.
 const SETTINGS: &[u8] = b"sys";
 
-/// Whether it is worth while to look.
+/// A quick check whether a path may be in `/proc`.
 pub(super) fn may_be(path: &[u8]) -> bool {
     path.windows(4).any(|part| part == b"proc")
         || path.starts_with(b"/dev/")
@@ -67,7 +67,7 @@ fn lexical(path: &[u8]) -> Vec<u8> {
     names.iter().flat_map(|name| [b"/".as_slice(), name].concat()).collect()
 }
 
-/// Links of `/dev` that lead there, after `/proc`.
+/// Links of `/dev` into `/proc`; returns the path in it.
 fn of_device(path: &[u8]) -> Option<Vec<u8>> {
     match path {
         b"/dev/stdin" => Some(b"self/fd/0".to_vec()),
@@ -121,14 +121,14 @@ fn below(programs: &Programs, call: &Call, names: &[&[u8]]) -> Result<Meaning> {
     }
 }
 
-/// What is below a folder that a link of the kernel's leads to.
+/// A path below a magic link to a folder.
 fn of_link(programs: &Programs, link: &str, inner: &[&[u8]]) -> Result<Meaning> {
     let target = rustix::fs::readlink(link, Vec::new())?.into_bytes();
     let inside = programs.root.inside(&target).ok_or(Errno::NOENT)?;
     Ok(Meaning::Elsewhere([&inside, b"/".as_slice(), &inner.join(b"/".as_slice())].concat()))
 }
 
-/// What a program reads of a link of the kernel's.
+/// The target of a magic link, as a program reads it.
 pub(super) fn link(programs: &Programs, call: &Call, path: &[u8]) -> Option<Vec<u8>> {
     let names = names(path.strip_prefix(b"/proc")?);
     let task = programs.tasks.get(&call.tracee.0)?;

@@ -1,4 +1,4 @@
-//! All that is known of the programs that are traced, and of their root.
+//! The state of the traced programs and their root.
 
 use std::collections::HashMap;
 
@@ -14,9 +14,9 @@ use crate::base::foreign::LinkOwners;
 pub(super) struct Programs {
     pub(super) root: Root,
     pub(super) links: LinkOwners,
-    /// By the numbers of their threads.
+    /// By thread ID.
     pub(super) tasks: HashMap<i32, Task>,
-    /// They gain nothing by set-user-ID bits.
+    /// Set-user-ID bits have no effect.
     pub(super) no_new_privileges: bool,
 }
 

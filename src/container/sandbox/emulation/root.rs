@@ -1,4 +1,4 @@
-//! The folder that a program takes for the root: its names, and what the host calls them.
+//! The folder that is a program's root: resolves names in it, and converts between its paths and the host's.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
@@ -12,16 +12,16 @@ const MOST_LINKS: usize = 40;
 
 pub(super) struct Root {
     handle: OwnedFd,
-    /// As the host has it.
+    /// Its path on the host.
     path: Vec<u8>,
     device: u64,
 }
 
-/// A folder, and a name in it that may be new.
+/// A folder, and a name in it that may not exist.
 pub(super) struct Place {
     pub(super) folder: OwnedFd,
     pub(super) name: Vec<u8>,
-    /// The path ended with a slash: only a folder will do.
+    /// The path ended with a slash: it must be a folder.
     pub(super) wants_folder: bool,
 }
 
@@ -30,7 +30,7 @@ impl Place {
         OsStr::from_bytes(&self.name)
     }
 
-    /// What there is.
+    /// A handle of what exists there.
     pub(super) fn handle(&self) -> Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         rustix::fs::openat(&self.folder, self.name(), flags, Mode::empty())
@@ -47,11 +47,11 @@ impl Root {
         Ok(Self { handle, path, device })
     }
 
-    /// What is at a path of the program's, whose links stay below the root.
+    /// A handle of an existing path of the program; links stay below the root.
     pub(super) fn existing(&self, path: &[u8], follows: bool) -> Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::CLOEXEC | if follows { OFlags::empty() } else { OFlags::NOFOLLOW };
         loop {
-            // Somebody renames a folder meanwhile.
+            // A folder is renamed meanwhile.
             match rustix::fs::openat2(&self.handle, path, flags, Mode::empty(), ResolveFlags::IN_ROOT) {
                 Err(Errno::AGAIN) => {}
                 found => return found,
@@ -59,7 +59,7 @@ impl Root {
         }
     }
 
-    /// The folder of a path's last name, and that name.
+    /// The parent folder of a path, and its last name.
     pub(super) fn place(&self, path: &[u8]) -> Result<Place> {
         let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
         let start = path[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
@@ -75,7 +75,7 @@ impl Root {
         Ok(Place { folder, name, wants_folder: end < path.len() })
     }
 
-    /// The same, after the links that are at the place itself.
+    /// The same, after following links at the place itself.
     pub(super) fn place_behind_links(&self, path: &[u8]) -> Result<Place> {
         let mut path = path.to_vec();
         for _ in 0..MOST_LINKS {
@@ -89,12 +89,12 @@ impl Root {
         Err(Errno::LOOP)
     }
 
-    /// Whether it may be a file of the root's, and no pipe or device of the host's.
+    /// Whether it may be a file in the root, rather than a pipe or device of the host.
     pub(super) fn may_hold(&self, stat: &Stat) -> bool {
         stat.st_dev == self.device
     }
 
-    /// What the program calls a path of the host's; nothing where it is not below the root.
+    /// The program's path for a path of the host; `None` if it is not below the root.
     pub(super) fn inside(&self, host: &[u8]) -> Option<Vec<u8>> {
         match host.strip_prefix(self.path.as_slice())? {
             b"" => Some(b"/".to_vec()),
@@ -104,17 +104,17 @@ impl Root {
     }
 }
 
-/// Where a handle of this process's is.
+/// The path of a handle of this process.
 pub(super) fn path_of(handle: impl AsFd) -> Result<Vec<u8>> {
     Ok(rustix::fs::readlink(name_of(&handle), Vec::new())?.into_bytes())
 }
 
-/// A path of a handle, for system calls that take no handle without rights.
+/// A path for a handle, for system calls that don't take handles without rights.
 pub(super) fn name_of(handle: impl AsFd) -> String {
     format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd())
 }
 
-/// What there is at a name in a folder, links not followed.
+/// Whether a name exists in a folder, without following links.
 pub(super) fn is_there(place: &Place) -> bool {
     rustix::fs::statat(&place.folder, place.name(), AtFlags::SYMLINK_NOFOLLOW).is_ok()
 }

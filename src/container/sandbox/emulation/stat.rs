@@ -1,4 +1,4 @@
-//! What programs ask of files: owners, modes and devices as they are recorded.
+//! Queries about files: returns owners, modes and devices as recorded.
 
 use std::os::fd::OwnedFd;
 

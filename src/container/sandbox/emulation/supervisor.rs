@@ -1,4 +1,4 @@
-//! The process that traces all that a program starts: it hears of each system call that it has to answer, of each new
+//! The process that traces everything that a program starts: it is notified of each system call to handle, of each new
 //! thread and of each end.
 
 use std::cell::Cell;
@@ -19,7 +19,7 @@ use super::user::Credentials;
 pub(super) struct Supervisor {
     pub(super) programs: Programs,
     handlers: HashMap<u64, Handler>,
-    /// New ones whose parent has not told of them yet.
+    /// New threads that their parent has not reported yet.
     early: HashSet<i32>,
 }
 
@@ -28,8 +28,8 @@ impl Supervisor {
         Self { programs, handlers: calls::handlers(), early: HashSet::new() }
     }
 
-    /// Follows a child, which takes itself for root and has room for texts at `room`, until it has ended and all that it left
-    /// behind has been ended. Gives its exit code.
+    /// Supervises a child, which acts as root and has a buffer at `room`, until it and all its descendants have ended.
+    /// Returns its exit code.
     pub(super) fn follow(&mut self, first: Tracee, room: u64) -> i32 {
         let task = Task {
             process: first.0,
@@ -55,7 +55,7 @@ impl Supervisor {
             if code.is_some() {
                 tracee.kill();
             }
-            // It may have been killed meanwhile, which is told next.
+            // If it was killed meanwhile, that is reported next.
             let _ = self.attend(tracee, event);
         }
         code.unwrap_or(128 + libc::SIGKILL)
@@ -72,7 +72,7 @@ impl Supervisor {
             Event::Executed => {
                 let former = tracee.event_number()?;
                 self.become_leader(tracee, former);
-                // At the end of the call, its registers can be set.
+                // Its registers can be set when the call returns.
                 tracee.go_on(Until::Returned, 0)
             }
             Event::Returned => self.returned(tracee),
@@ -113,7 +113,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A thread that was killed could not tell of the child that it had made. Nothing is known of that: it is ended.
+    /// A thread that was killed could not report its new child. Nothing is known about that child, so it is killed.
     fn take_in_orphans(&mut self, dead: Tracee) {
         if self.early.is_empty() {
             return;
@@ -130,7 +130,7 @@ impl Supervisor {
         }
     }
 
-    /// Of several threads, the one that executes a program gets the number of the first.
+    /// If a process has several threads, the one that executes a program takes over the PID.
     fn become_leader(&mut self, tracee: Tracee, former: i32) {
         if former != tracee.0
             && let Some(task) = self.programs.tasks.remove(&former)
@@ -203,7 +203,7 @@ impl Supervisor {
                 match now.rax {
                     0 => {
                         if execute::finish(&mut self.programs, tracee, *execution).is_err() {
-                            // Nothing is left of what it was before.
+                            // Nothing is left of its former memory.
                             tracee.kill();
                         }
                     }
@@ -216,14 +216,14 @@ impl Supervisor {
     }
 }
 
-/// Puts the arguments back; what the call has answered stays.
+/// Restores the arguments; the call's result stays.
 fn restore(tracee: Tracee, before: &Registers) -> Result<()> {
     let now = tracee.registers()?;
     let Registers { rdi, rsi, rdx, r10, r8, r9, .. } = *before;
     tracee.set_registers(&Registers { rdi, rsi, rdx, r10, r8, r9, ..now })
 }
 
-/// The kernel does nothing, and the program gets that answer.
+/// Skips the call in the kernel; the program gets that result.
 fn skip(tracee: Tracee, registers: Registers, answer: u64) -> Result<()> {
     tracee.set_registers(&Registers { orig_rax: u64::MAX, rax: answer, ..registers })?;
     tracee.go_on(Until::Stop, 0)

@@ -1,4 +1,4 @@
-//! What the supervisor knows of a thread.
+//! What the supervisor knows about a thread.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,19 +9,19 @@ use super::trace::Registers;
 use super::user::Credentials;
 
 pub(super) struct Task {
-    /// The process that it is a thread of.
+    /// The PID of its process.
     pub(super) process: i32,
     pub(super) credentials: Credentials,
     pub(super) umask: Rc<Cell<u32>>,
     pub(super) memory: Memory,
-    /// The program that it executes, as the program itself would call it.
+    /// The program that it executes, by its path in the root.
     pub(super) program: Rc<Vec<u8>>,
     pub(super) pending: Option<Pending>,
 }
 
-/// What there is to be done when its system call returns.
+/// What to do when its system call returns.
 pub(super) enum Pending {
-    /// The program finds its registers as they were.
+    /// Restore the program's registers.
     Restore(Box<Registers>),
     Execute(Box<Execution>),
 }

@@ -1,4 +1,4 @@
-//! What the supervisor does with a traced thread: ptrace(2), waitpid(2) and its memory.
+//! Operations on a traced thread: ptrace(2), waitpid(2) and its memory.
 
 use std::cell::Cell;
 use std::io;
@@ -7,7 +7,7 @@ use rustix::io::{Errno, Result};
 
 use crate::container::sandbox::mount_api::last_errno;
 
-/// What execve's and the filter's stops are reported as, and that the kernel ends all when the supervisor ends.
+/// Reports execve and the filter's stops as events, and makes the kernel kill all tracees when the supervisor ends.
 const OPTIONS: i32 = libc::PTRACE_O_TRACESECCOMP
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK
@@ -16,22 +16,22 @@ const OPTIONS: i32 = libc::PTRACE_O_TRACESECCOMP
     | libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_EXITKILL;
 
-/// `PATH_MAX` of the kernel, with its zero byte.
+/// The kernel's `PATH_MAX`, including the terminating zero.
 pub(super) const MOST_PATH: usize = 4096;
 const PAGE: u64 = 4096;
 
 pub(super) type Registers = libc::user_regs_struct;
 
-/// One thread, by its number.
+/// A thread, by its ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tracee(pub(super) i32);
 
-/// How it goes on, and until when.
+/// How to continue it, and until when.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Until {
     /// The next stop by the filter, or a signal.
     Stop,
-    /// Its system call has returned.
+    /// The return of its system call.
     Returned,
     /// One instruction.
     Stepped,
@@ -39,16 +39,16 @@ pub(super) enum Until {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
-    /// With its exit code, as a shell gives it.
+    /// With its exit code, as in a shell.
     Ended(i32),
-    /// By the filter, before a system call.
+    /// Stopped by the filter before a system call.
     Call,
-    /// It has made another one.
+    /// It has created another thread or process.
     Born,
     Executed,
     /// A system call has returned.
     Returned,
-    /// A new one, or one that is stopped by a signal as a group is.
+    /// A new thread, or a group stop.
     Stopped {
         signal: i32,
     },
@@ -57,11 +57,11 @@ pub(super) enum Event {
 }
 
 thread_local! {
-    /// The end of one, seen by who waited for something else.
+    /// An end that was seen while waiting for something else.
     static SEEN: Cell<Option<(Tracee, Event)>> = const { Cell::new(None) };
 }
 
-/// Waits until something happens to any of them; nothing when there are none left.
+/// Waits for the next event of any thread; `None` if there is none left.
 pub(super) fn next_event() -> Option<(Tracee, Event)> {
     SEEN.take().or_else(|| wait(-1))
 }
@@ -97,7 +97,7 @@ fn event(status: i32) -> Event {
 }
 
 impl Tracee {
-    /// Begins to trace a child, which need not be stopped.
+    /// Starts to trace a child, which need not be stopped.
     pub(super) fn seize(self) -> Result<()> {
         self.request(libc::PTRACE_SEIZE, 0, OPTIONS as u64)
     }
@@ -111,12 +111,12 @@ impl Tracee {
         self.request(request, 0, signal as u64)
     }
 
-    /// Lets it stay stopped as its group is, until a signal lets that go on.
+    /// Keeps it stopped, as its process group is, until a signal continues that.
     pub(super) fn stay_stopped(self) -> Result<()> {
         self.request(libc::PTRACE_LISTEN, 0, 0)
     }
 
-    /// Of an event: the number of the new thread, or of the thread that it was before it executed a program.
+    /// For an event: the ID of the new thread, or the former ID of a thread that has executed a program.
     pub(super) fn event_number(self) -> Result<i32> {
         let mut number: libc::c_ulong = 0;
         self.request(libc::PTRACE_GETEVENTMSG, 0, (&raw mut number) as u64)?;
@@ -124,7 +124,7 @@ impl Tracee {
     }
 
     pub(super) fn registers(self) -> Result<Registers> {
-        // SAFETY: all zeros are a value of the structure, which has numbers only.
+        // SAFETY: all zeros are valid for the structure, which has numbers only.
         let mut registers: Registers = unsafe { std::mem::zeroed() };
         self.request(libc::PTRACE_GETREGS, 0, (&raw mut registers) as u64)?;
         Ok(registers)
@@ -134,15 +134,15 @@ impl Tracee {
         self.request(libc::PTRACE_SETREGS, 0, std::ptr::from_ref(registers) as u64)
     }
 
-    /// Ends its process.
+    /// Kills its process.
     pub(super) fn kill(self) {
         // SAFETY: a plain system call on numbers.
         unsafe { libc::kill(self.0, libc::SIGKILL) };
     }
 
     fn request(self, request: libc::c_uint, address: u64, data: u64) -> Result<()> {
-        // SAFETY: what `data` points to, where it is an address, is of the size that the request demands, and lives in the
-        // caller until this returns.
+        // SAFETY: if `data` is an address, it points to the size that the request requires, and lives in the caller
+        // until this returns.
         let done = unsafe { libc::ptrace(request, self.0, address, data) };
         if done < 0 { Err(last_errno()) } else { Ok(()) }
     }
@@ -166,7 +166,7 @@ impl Tracee {
         if count == bytes.len() as isize { Ok(()) } else { Err(Errno::FAULT) }
     }
 
-    /// A text that ends with a zero byte, which is left out.
+    /// A string up to its terminating zero, which is left out.
     pub(super) fn text(self, address: u64) -> Result<Vec<u8>> {
         let mut text = Vec::new();
         let mut chunk = [0; 256];
@@ -212,14 +212,14 @@ impl Tracee {
         }
     }
 
-    /// Lets it make a system call, at an instruction that can be written over: where a program begins.
+    /// Executes a system call in it, at an instruction that can be overwritten: a program's entry point.
     pub(super) fn make_call(self, number: i64, arguments: [u64; 6]) -> io::Result<u64> {
         const SYSCALL: u64 = 0x050f;
         let before = self.registers()?;
         let word = self.peek(before.rip)?;
         self.request(libc::PTRACE_POKETEXT, before.rip, word & !0xffff | SYSCALL)?;
         let [rdi, rsi, rdx, r10, r8, r9] = arguments;
-        // No call is to be begun again.
+        // No interrupted call is to be restarted.
         let orig_rax = u64::MAX;
         self.set_registers(&Registers { rax: number as u64, orig_rax, rdi, rsi, rdx, r10, r8, r9, ..before })?;
         let mut signals = Vec::new();
@@ -256,19 +256,19 @@ impl Tracee {
     }
 }
 
-/// The bytes of a structure as the kernel has it.
+/// The bytes of a structure of the kernel.
 pub(super) fn bytes_of<T: KernelStructure>(value: &T) -> &[u8] {
-    // SAFETY: such a structure has no bytes that are not of one of its members.
+    // SAFETY: all bytes of such a structure belong to one of its members.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
 
-/// Numbers only, with nothing between them.
+/// A structure of numbers without padding.
 ///
 /// # Safety
-/// That must be so.
+/// It must consist of numbers only, without padding.
 pub(super) unsafe trait KernelStructure {}
 
-// SAFETY: their padding is in members of its own (asm/stat.h, linux/stat.h, asm-generic/statfs.h).
+// SAFETY: their padding is in explicit members (asm/stat.h, linux/stat.h, asm-generic/statfs.h).
 unsafe impl KernelStructure for rustix::fs::Stat {}
 // SAFETY: as above.
 unsafe impl KernelStructure for rustix::fs::Statx {}

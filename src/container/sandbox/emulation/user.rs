@@ -1,10 +1,10 @@
-//! Who a program takes itself for, and what that one may do to files.
+//! A program's credentials, and what they allow it to do with files.
 
 use std::rc::Rc;
 
 use rustix::fs::{FileType, Stat};
 
-/// Users and groups: the real one, the effective one, the saved one, and the one that files are made and opened as.
+/// Users and groups: the real, effective, saved and filesystem ID.
 #[derive(Debug, Clone)]
 pub(super) struct Credentials {
     pub(super) uid: [u32; 4],
@@ -22,12 +22,12 @@ impl Credentials {
         Self { uid: [0; 4], gid: [0; 4], groups: Rc::new([]) }
     }
 
-    /// Root has docker's usual capabilities, and nobody else has any.
+    /// Root has docker's default capabilities, and nobody else has any.
     pub(super) fn is_root(&self) -> bool {
         self.uid[EFFECTIVE] == 0
     }
 
-    /// Whether nothing but an executable's mode is in the way.
+    /// Whether file modes are ignored, except for executing.
     pub(super) fn overrides_modes(&self) -> bool {
         self.uid[OF_FILES] == 0
     }
@@ -40,7 +40,7 @@ impl Credentials {
         self.overrides_modes() || stat.st_uid == self.uid[OF_FILES]
     }
 
-    /// Whether the mode allows all of `wanted`: 4 to read, 2 to write, 1 to execute or to go through.
+    /// Whether the mode allows all of `wanted`: 4 to read, 2 to write, 1 to execute or search.
     pub(super) fn may(&self, stat: &Stat, wanted: u32) -> bool {
         let mode = stat.st_mode;
         if self.overrides_modes() {

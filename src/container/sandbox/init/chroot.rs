@@ -1,7 +1,7 @@
-//! A program without namespaces: it has a folder as its root, and is kept in it by having given up what leads out.
+//! A program without namespaces: a folder is its root, and it stays there because it lacks the rights to leave.
 //!
-//! The init stays beside it, outside of the folder, and takes in what the program leaves behind: when the program has
-//! ended, or rbuild wants it to, all its processes are ended, whatever sessions they made.
+//! The init stays beside it, outside of the folder, as the parent of orphans: when the program has ended, or rbuild
+//! requests it, all its processes are killed, whatever sessions they created.
 
 use std::path::Path;
 
@@ -20,11 +20,11 @@ use crate::container::sandbox::container::{Process, Rootfs};
 use crate::container::sandbox::landlock;
 use crate::container::sandbox::running::END_ALL;
 
-/// Returns in the program's process when it can't be executed, and in the other one never.
+/// Returns in the program's process if it can't be executed, and never in the init.
 pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     own::close_unused(launch.is_guest, launch.is_guest);
     if !launch.is_guest {
-        // Ends what there is of the program first. A guest lives as long as its host, whoever started it.
+        // Kills all processes of the program first. A guest lives as long as its host, whoever started it.
         let _ = rustix::process::set_parent_process_death_signal(Some(END_ALL));
     }
     if channel.is_abandoned() {
@@ -38,14 +38,14 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     let ChrootLaunch { container, capabilities, seccomp, narrowing, .. } = launch;
     let Rootfs::Directory(root) = &container.rootfs else { return Err(message("there is no folder to be the root")) };
     if container.process.create_directory {
-        // Here, for it needs `/proc`.
+        // Done here, because it needs `/proc`.
         let folder = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         MountPoints::make_directory(&folder.doing("open", root)?, &container.process.directory)?;
     }
     keep_setuid_programs_inside();
     let terminal = prepare_process(&container.process, channel)?;
     enter(root)?;
-    // Without the rights of root of a machine, neither a filter nor a Landlock domain can be had otherwise.
+    // Without CAP_SYS_ADMIN, a filter or a Landlock domain requires this.
     rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
     landlock::stay_below_root()?;
     super::program::load_filter(narrowing.as_deref())?;
@@ -64,7 +64,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     program.execute(channel, Vec::new(), terminal)
 }
 
-/// What there is of the machine around, and not in the root any more.
+/// Steps that need the surrounding `/proc` and `/dev`, before the root is changed.
 pub(super) fn prepare_process(process: &Process, channel: &mut Channel) -> Result<Option<Terminal>> {
     if let Some(adjustment) = process.oom_score_adjust {
         let written = std::fs::write("/proc/self/oom_score_adj", adjustment.to_string());
@@ -78,10 +78,9 @@ pub(super) fn prepare_process(process: &Process, channel: &mut Channel) -> Resul
     Ok(Some(terminal))
 }
 
-/// A user of the host's who has the program's number may get into its root by `/proc/PID/root`, past all folders that are
-/// closed to them, and set-user-ID programs in there would be that for them too. The kernel does not let them be that for
-/// whoever is in another mount namespace (`mnt_may_suid`). Where there is none to be had, as in most containers, there is
-/// hardly another user either.
+/// A host user with the program's UID may get into its root by `/proc/PID/root`, bypassing all folders that are closed
+/// to them, and could use set-user-ID programs in there. The kernel ignores set-user-ID bits from another mount
+/// namespace (`mnt_may_suid`). If none can be created, as in most containers, there is hardly any other user.
 fn keep_setuid_programs_inside() {
     // SAFETY: of the flags that unshare_unsafe warns of (it is about descriptors and threads), none is used.
     let _ = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) };

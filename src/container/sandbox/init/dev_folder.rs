@@ -1,7 +1,7 @@
-//! `/dev`: a small tmpfs with the few devices that every program may use, or what the user has put in its place.
+//! `/dev`: a small tmpfs with the few devices that every program may use, or what the user mounts in its place.
 //!
-//! It is mounted without the right to open device nodes; those that are allowed are mounted one by one. So a program
-//! that makes a node of the host's disk (CAP_MKNOD is among docker's defaults) can't open it, with no cgroup needed.
+//! It is mounted `nodev`; the allowed devices are mounted individually. So a program that creates a node of the host's
+//! disk (CAP_MKNOD is among docker's defaults) can't open it, without a cgroup.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -33,12 +33,12 @@ const LINKS: [(&str, &str); 6] = [
 const NO_SUID_DEV_EXEC: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
-/// The container's `/dev`, and what rbuild has made for it.
+/// The container's `/dev`, and what rbuild has created for it.
 pub(super) struct Dev {
-    /// What is seen there: a tmpfs of rbuild's, or what the user has put in its place.
+    /// What is visible there: rbuild's tmpfs, or what the user has mounted over it.
     tree: OwnedFd,
     is_own: bool,
-    /// Where it is in the root filesystem, after all links.
+    /// Its path in the root filesystem, with all links resolved.
     pub(super) place: PathBuf,
     nodes: Vec<(&'static str, OwnedFd)>,
     folders: Vec<(&'static str, OwnedFd)>,
@@ -81,7 +81,7 @@ impl Dev {
         self.nodes.iter().map(|(name, mount)| (*name, mount)).chain(self.folders())
     }
 
-    /// Makes the places for all parts in a new tmpfs, the links, and what a privileged container has.
+    /// Creates the mount points of all parts in a new tmpfs, the links, and the host's devices if privileged.
     pub(super) fn make_names(&self, tree: &OwnedFd, root: &Root, isolation: &Isolation) -> Result<()> {
         for (name, _) in &self.nodes {
             rustix::fs::mknodat(tree, *name, FileType::RegularFile, Mode::from_raw_mode(0o666), 0)
@@ -90,19 +90,19 @@ impl Dev {
         for (name, _) in self.folders() {
             rustix::fs::mkdirat(tree, name, Mode::from_raw_mode(0o755)).doing("create", name)?;
         }
-        // Not every kernel has one.
+        // Not every kernel has it.
         let has_core = Path::new("/proc/kcore").exists();
         for (name, destination) in LINKS.into_iter().filter(|(name, _)| has_core || *name != "core") {
             rustix::fs::symlinkat(destination, tree, name).doing("link", name)?;
         }
-        // The host has some of those names as well.
+        // The host has some of these names as well.
         match isolation.privileged {
             true => devices::add_all_of_host(&root.host_devices, tree),
             false => Ok(()),
         }
     }
 
-    /// Lets a tmpfs with the names in it, which is mounted over this one, be the container's `/dev`.
+    /// Makes a tmpfs with these names, which is mounted over the current `/dev`, the container's `/dev`.
     pub(super) fn move_to(&mut self, tree: OwnedFd) -> Result<()> {
         for (name, mount) in self.parts() {
             self.attach_again(mount, &self.point(&tree, name)?, name)?;
@@ -111,8 +111,9 @@ impl Dev {
         Ok(())
     }
 
-    /// Lets a folder of devices, which is mounted over this one, be the container's `/dev`. No device in it can be opened
-    /// unless a cgroup decides which; so those that every container has are put over their likes. Nothing is made in it.
+    /// Makes a folder of devices, which is mounted over the current `/dev`, the container's `/dev`. No device in it can
+    /// be opened unless a cgroup decides that; so the standard devices are mounted over their counterparts. Nothing is
+    /// created in it.
     pub(super) fn give_way_to(&mut self, tree: OwnedFd, isolation: &Isolation) -> Result<()> {
         if !isolation.opens_devices() {
             for ((name, node), (_, major, minor)) in self.nodes.iter().zip(USUAL) {
@@ -136,7 +137,7 @@ impl Dev {
         kernel_files::beneath(tree, Path::new(name), OFlags::PATH, ResolveFlags::empty()).doing("open", name)
     }
 
-    /// Puts the devices that were asked for where they were asked for. In a `/dev` of the user's there must be such a name.
+    /// Adds the requested devices. In a `/dev` of the user's, their names must exist.
     pub(super) fn add_asked_for(&self, root: &Root, points: &mut MountPoints<'_>, isolation: &Isolation) -> Result<()> {
         for DeviceNode { host, path } in &isolation.devices {
             if !self.is_own && path.starts_with("/dev") && matches!(target::open(&root.mount, path), Err(Errno::NOENT))
@@ -148,14 +149,14 @@ impl Dev {
         Ok(())
     }
 
-    /// The null device, as rbuild has it.
+    /// rbuild's null device.
     pub(super) fn null(&self) -> Result<&OwnedFd> {
         let null = self.nodes.iter().find(|(name, _)| *name == "null").map(|(_, node)| node);
         null.filter(|null| devices::is(null, 1, 3)).ok_or_else(|| message("there is no null device"))
     }
 
-    /// Shows a terminal of this container's devpts as `/dev/console`. In a `/dev` of the user's there is only made use of
-    /// what is there.
+    /// Mounts a terminal of this container's devpts at `/dev/console`. In a `/dev` of the user's, only existing names
+    /// are used.
     pub(super) fn show_console(&self, console: &OwnedFd) -> Result<()> {
         let find = |name| kernel_files::beneath(&self.tree, Path::new(name), OFlags::PATH, ResolveFlags::empty());
         if !self.is_own {
@@ -180,7 +181,7 @@ impl Dev {
     }
 }
 
-/// `/dev/shm` belongs to the IPC namespace, whosever that is.
+/// `/dev/shm` belongs to the IPC namespace, whether the container's own or another one.
 fn shared_memory(root: &Root, isolation: &Isolation) -> Result<OwnedFd> {
     match isolation.namespaces.ipc {
         Namespace::Own => {
@@ -193,7 +194,7 @@ fn shared_memory(root: &Root, isolation: &Isolation) -> Result<OwnedFd> {
     }
 }
 
-/// A tmpfs of another container, taken in that one's mount namespace.
+/// A tmpfs of another container, cloned in its mount namespace.
 pub(super) fn tmpfs_of(pid: i32, path: &Path) -> Result<OwnedFd> {
     let open = |path: &str| rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing("open", path);
     let (own, other) = (open("/proc/self/ns/mnt")?, open(&format!("/proc/{pid}/ns/mnt"))?);
@@ -202,23 +203,23 @@ pub(super) fn tmpfs_of(pid: i32, path: &Path) -> Result<OwnedFd> {
             .doing("enter", "a mount namespace")
     };
     enter(&other)?;
-    // That container's links stay in its own files, but for those of /proc, which lead to any process's.
+    // That container's links stay within its own files, except for the magic links of /proc.
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let handle = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
     let tree = handle.and_then(|handle| mount_api::clone_tree(&handle, c"", false));
     enter(&own)?;
     let tree = tree.doing("bind the other container's", path)?;
-    // That container may have put something else there meanwhile.
+    // That container may have mounted something else there meanwhile.
     match FileSystem::of(&tree).doing("look at the other container's", path)? {
         Some(FileSystem::Tmpfs) => Ok(tree),
         _ => Err(message(format!("`{}` of the other container is not a tmpfs", path.display()))),
     }
 }
 
-/// `/dev/mqueue`; nothing where the host's are to be seen, and the host shows none.
+/// `/dev/mqueue`; `None` if the container uses the host's, and the host has none.
 fn message_queues(root: &Root, isolation: &Isolation) -> Result<Option<OwnedFd>> {
     match mount_api::create("mqueue", &[], NO_SUID_DEV_EXEC) {
-        // Root of a user namespace may not mount those of the host's IPC namespace anew.
+        // Root of a user namespace can't mount a new one for the host's IPC namespace.
         Err(_) if isolation.namespaces.ipc == Namespace::Host => {
             match mount_api::clone_tree(&root.host_devices, c"mqueue", false) {
                 Err(Errno::NOENT) => Ok(None),
@@ -229,11 +230,11 @@ fn message_queues(root: &Root, isolation: &Isolation) -> Result<Option<OwnedFd>>
     }
 }
 
-/// A devpts of the container's own. In a user namespace with one group only, there is no group for terminals.
+/// A new devpts. In a user namespace with a single group, there is no group for terminals.
 fn terminals(root: &Root) -> Result<OwnedFd> {
     const GROUP_OF_TERMINALS: u32 = 5;
     let owner = User { gid: GROUP_OF_TERMINALS, ..User::default() };
-    // A range of IDs may be too small to have it.
+    // A range of IDs may be too small to include it.
     let group = users::on_host(root.users.as_deref(), &owner).map_or(0, |owner| owner.gid).to_string();
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let options =

@@ -15,20 +15,20 @@ use super::{ground, kernel_files};
 use crate::container::sandbox::error::InitError;
 use crate::container::sandbox::mount_api;
 
-/// What every program may use: name, major and minor number (the kernel's admin-guide/devices.txt).
+/// The devices that every program may use: name, major and minor number (the kernel's admin-guide/devices.txt).
 pub(super) const USUAL: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
-/// The major number of devpts's terminals.
+/// The major number of pseudoterminals.
 const PSEUDO_TERMINALS: u32 = 136;
 
-/// Whether a folder has a null device of that name, as docker's runtime demands of a `/dev`.
+/// Whether the folder has a null device of that name, which docker's runtime requires of a `/dev`.
 pub(super) fn has_null(tree: &OwnedFd) -> bool {
     let null = kernel_files::beneath(tree, Path::new("null"), OFlags::PATH, ResolveFlags::empty());
     null.is_ok_and(|null| is(&null, 1, 3))
 }
 
-/// Whether a handle is of the device that docker lets every container open, by itself and not by a folder around it.
+/// Whether the handle itself, rather than a folder, is a device that docker lets every container open.
 pub(super) fn is_usual(handle: &OwnedFd) -> bool {
     let numbers = |stat: &Stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
     let is_listed = |(major, minor)| {
@@ -47,13 +47,13 @@ pub(super) fn is(handle: &OwnedFd, major: u32, minor: u32) -> bool {
     fstat(handle).is_ok_and(|stat| is_character_device(&stat) && stat.st_rdev == makedev(major, minor))
 }
 
-/// The host's `/dev`, opened before there is anything of the image.
+/// The host's `/dev`, opened before anything of the image is mounted.
 pub(super) fn of_host() -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open("/dev", flags, Mode::empty()).doing("open", "/dev")
 }
 
-/// A device of the host, or all in a folder of them, at a place in the container.
+/// Mounts a device of the host, or all devices in a folder, at a path in the container.
 pub(super) fn asked_for(root: &Root, points: &mut MountPoints<'_>, host: &Path, path: &Path) -> Result<()> {
     let stat = rustix::fs::stat(host).doing("find the device", host)?;
     match FileType::from_raw_mode(stat.st_mode) {
@@ -91,7 +91,7 @@ pub(super) fn asked_for(root: &Root, points: &mut MountPoints<'_>, host: &Path, 
     }
 }
 
-/// A device node that may be opened, as a mount. Where nodes can't be made (in a user namespace), the host's.
+/// A device node that can be opened, as a mount. If nodes can't be created (in a user namespace), the host's.
 pub(super) fn make(root: &Root, name: &str, major: u32, minor: u32) -> Result<OwnedFd> {
     let mode = Mode::from_raw_mode(0o666);
     let made = rustix::fs::mknodat(&root.staging, name, FileType::CharacterDevice, mode, makedev(major, minor));
@@ -113,7 +113,7 @@ pub(super) fn make(root: &Root, name: &str, major: u32, minor: u32) -> Result<Ow
     }
 }
 
-/// Folders of the host's that have a container's own in their place, or nothing that is a device's (docker's list).
+/// Folders of the host that containers have their own version of, or that have no devices (docker's list).
 const NOT_SHOWN: [&CStr; 7] = [c"pts", c"shm", c"fd", c"mqueue", c".lxc", c".lxd-mounts", c".udev"];
 
 /// Gives a privileged container every device of the host, in the same folders, as docker does.
@@ -131,7 +131,7 @@ pub(super) fn add_all_of_host(host: &OwnedFd, dev: &OwnedFd) -> Result<()> {
             _ => Ok(()),
         };
         match made {
-            // In a user namespace there is no way to make devices; it has the standard ones.
+            // In a user namespace, devices can't be created; it has the standard ones.
             Err(InitError::System { errno, .. }) if [libc::EEXIST, libc::EPERM].contains(&errno) => {}
             made => made?,
         }
@@ -139,7 +139,7 @@ pub(super) fn add_all_of_host(host: &OwnedFd, dev: &OwnedFd) -> Result<()> {
     Ok(())
 }
 
-/// One that has no device is not there.
+/// A folder without devices is left out.
 fn add_folder_of_host(host: &OwnedFd, dev: &OwnedFd, name: &CStr) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let Ok(inside) = rustix::fs::openat(host, name, flags, Mode::empty()) else { return Ok(()) };

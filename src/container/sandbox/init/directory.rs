@@ -1,4 +1,4 @@
-//! The working directory: entered as the program's user, and inside of the container for certain.
+//! The working directory: entered as the program's user, and guaranteed to be inside the container.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use super::doing::{Doing, Result, message};
 use crate::container::sandbox::container::User;
 use crate::container::sandbox::error::InitError;
 
-/// Enters the folder. Root's rights are used only where the user's are not enough, as docker does: a program may be started
-/// in a folder that its user can't enter by itself.
+/// Enters the folder. As in docker, root's rights are only used if the user's are not sufficient: a program may be
+/// started in a folder that its user can't enter.
 pub(super) fn enter(path: &Path, user: &User) -> Result<()> {
     let entered = match as_user(user, || change(path)) {
         Err(Errno::ACCESS | Errno::PERM) => change(path),
@@ -27,7 +27,7 @@ pub(super) fn enter(path: &Path, user: &User) -> Result<()> {
         }
         entered => entered.doing("enter the working directory", path)?,
     }
-    // The system call itself says `(unreachable)` of a folder that is outside (getcwd(2)).
+    // The system call itself reports `(unreachable)` for a folder that is outside (getcwd(2)).
     let place = rustix::process::getcwd(Vec::new()).doing("find out about the working directory", path)?;
     match place.to_bytes().starts_with(b"/") {
         true => Ok(()),
@@ -35,7 +35,7 @@ pub(super) fn enter(path: &Path, user: &User) -> Result<()> {
     }
 }
 
-/// Enters it where nothing leads out of the root.
+/// Enters it if nothing can lead out of the root.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn enter_as_root(path: &Path) -> Result<()> {
     match rustix::process::chdir(path) {
@@ -44,7 +44,7 @@ pub(super) fn enter_as_root(path: &Path) -> Result<()> {
     }
 }
 
-/// The links of /proc that lead to open files, and to other processes' folders, are not followed.
+/// The magic links of /proc, to open files and other processes' folders, are not followed.
 fn change(path: &Path) -> rustix::io::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = loop {
@@ -56,16 +56,16 @@ fn change(path: &Path) -> rustix::io::Result<()> {
     rustix::process::fchdir(&folder)
 }
 
-/// Does something with the user's rights over files. `user` is as the host numbers it.
+/// Calls `work` with the user's rights to files. `user` has the host's IDs.
 fn as_user(user: &User, work: impl FnOnce() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
-    // With its users translated this process keeps them otherwise (capabilities(7), `SECBIT_NO_SETUID_FIXUP`).
+    // With mapped users, this process keeps its capabilities otherwise (capabilities(7), `SECBIT_NO_SETUID_FIXUP`).
     let before = rustix::thread::capabilities(None)?;
     let over_files = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
     let less = CapabilitySets { effective: before.effective - over_files, ..before };
     if user.uid != 0 {
         rustix::thread::set_capabilities(None, less)?;
     }
-    // SAFETY: they change how the kernel judges this thread's use of files, and no memory; an ID that can't be had changes
+    // SAFETY: they change how the kernel checks this thread's file accesses, and no memory; an invalid ID changes
     // nothing. This process has one thread.
     let (uid, gid) = unsafe {
         let gid = libc::setfsgid(user.gid);

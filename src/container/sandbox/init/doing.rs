@@ -1,4 +1,4 @@
-//! Errors of the init: what was being done to what, and how the kernel answered.
+//! Errors of the init: the action, its subject, and the kernel's error.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use crate::container::sandbox::mount_api::MountFailure;
 
 pub(super) type Result<T> = std::result::Result<T, InitError>;
 
-/// Says what was being done to what when a call failed.
+/// Adds the action and its subject to the error of a failed call.
 pub(super) trait Doing<T> {
     fn doing(self, action: &str, subject: impl AsRef<OsStr>) -> Result<T>;
 }

@@ -1,4 +1,4 @@
-//! A program without any rights: the init traces it, and plays the kernel's part where the kernel would refuse.
+//! A program without any rights: the init traces it, and takes the kernel's part where the kernel would refuse.
 
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -20,10 +20,10 @@ use crate::container::sandbox::landlock;
 use crate::container::sandbox::mount_api::last_errno;
 use crate::container::sandbox::running::END_ALL;
 
-/// Returns in the program's process when it can't be executed, and in the other one never.
+/// Returns in the program's process if it can't be executed, and never in the init.
 pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     own::close_unused(false, false);
-    // By which it ends, and then the kernel ends all that it traces.
+    // This ends it, and then the kernel kills everything that it traces.
     let _ = rustix::process::set_parent_process_death_signal(Some(END_ALL));
     if channel.is_abandoned() {
         return Ok(());
@@ -42,7 +42,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     let room = emulation::make_room().doing("make", "room in memory")?;
     reaper::block_all_but(Some(END_ALL));
     let (mut one, mut other) = UnixStream::pair().doing("make", "a pair of sockets")?;
-    // SAFETY: this process has one thread, so the child may go on with anything.
+    // SAFETY: this process has one thread, so the child may continue with anything.
     match unsafe { libc::fork() } {
         0 => drop(one),
         -1 => return Err(last_errno()).doing("start", "the program beside its supervisor"),
@@ -58,7 +58,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
             std::process::exit(begun.follow(&supervision));
         }
     }
-    // Whoever traces it must be allowed to.
+    // The tracer must be allowed to access it.
     own::let_others_look();
     other.write_all(&[0]).doing("tell", "the supervisor")?;
     if other.read_exact(&mut [0]).is_err() {

@@ -1,4 +1,4 @@
-//! One more process in a container that runs: it joins the namespaces, and becomes the program.
+//! Another process in a running container: it joins the namespaces, and becomes the program.
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::rc::Rc;
@@ -14,20 +14,20 @@ use super::users::{self, Users};
 use super::{join_new_keyring, own, terminal};
 use crate::container::sandbox::channel::{Channel, Entrance, NETWORK_FD};
 
-/// Returns in the process that was started when another one is to be the program, and otherwise only when the program can't
+/// Returns in the process that was started if another one is to be the program, and otherwise only if the program can't
 /// be executed.
 pub(super) fn enter(entrance: Entrance, channel: &mut Channel) -> Result<()> {
     own::close_unused(true, entrance.ids.is_some());
-    // What the container has at `/proc` may be anything.
+    // The container's `/proc` can't be trusted.
     let proc = KernelFiles::hosts_proc()?;
     join_namespaces(entrance.pid)?;
     execute(entrance, proc, channel)
 }
 
-/// Joins those namespaces of the container that are not this process's: an ordinary user may not join one of the host's,
-/// not even from inside.
+/// Joins those namespaces of the container that are not this process's own: an ordinary user may not join one of the
+/// host's, even from inside.
 fn join_namespaces(pid: i32) -> Result<()> {
-    // SAFETY: `spawn_in` puts the process's descriptor at this number, and nothing else here knows of it.
+    // SAFETY: `spawn_in` puts the process's descriptor at this number, and nothing else here owns it.
     let process = unsafe { OwnedFd::from_raw_fd(NETWORK_FD) };
     let all = [
         ("mnt", ThreadNameSpaceType::MOUNT),
@@ -39,11 +39,11 @@ fn join_namespaces(pid: i32) -> Result<()> {
     ];
     let is_foreign = |name: &str| {
         let identity = |of: &str| stat(format!("/proc/{of}/ns/{name}")).map(|stat| (stat.st_dev, stat.st_ino));
-        // What can't be looked at is joined, and the kernel says why not.
+        // If this can't be read, it is joined, and the kernel reports why that fails.
         identity(&pid.to_string()).ok() != identity("self").ok()
     };
     let foreign = all.into_iter().filter(|(name, _)| is_foreign(name)).map(|(_, kind)| kind);
-    // By the descriptor: if that process has ended, and its number is another's, nothing is joined.
+    // By the descriptor: if that process has ended, and its PID is reused, nothing is joined.
     rustix::thread::move_into_thread_name_spaces(std::os::fd::AsFd::as_fd(&process), foreign.collect())
         .doing("join the namespaces of", "the container")
 }
@@ -56,7 +56,7 @@ fn execute(entrance: Entrance, proc: KernelFiles, channel: &mut Channel) -> Resu
     if let Some(profile) = apparmor {
         crate::container::sandbox::lsm::confine(&proc, &profile)?;
     }
-    // It is a way out of the container for whoever can name its descriptor.
+    // Any process that can name its descriptor could use it to leave the container.
     drop(proc);
     let users = Users::begin(ids)?.map(Rc::new);
     let terminal = if process.terminal {

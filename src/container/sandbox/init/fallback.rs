@@ -1,5 +1,5 @@
-//! What a container does without where the surroundings of rbuild allow less than its kernel: each by the one error
-//! that says so, and noted, so that the user is told.
+//! What a container does without if rbuild's surroundings allow less than the kernel supports: each is detected by a
+//! specific error, and recorded for a warning.
 
 use std::cell::RefCell;
 
@@ -11,7 +11,7 @@ use crate::container::sandbox::error::InitError;
 use crate::container::sandbox::without::Without;
 
 thread_local! {
-    /// This process has one thread, and makes one container.
+    /// This process has one thread, and sets up one container.
     static NOTED: RefCell<Vec<Without>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -23,12 +23,12 @@ pub(super) fn note(what: Without) {
     });
 }
 
-/// What was noted since the last time.
+/// What was recorded since the last call.
 pub(super) fn noted() -> Vec<Without> {
     NOTED.take()
 }
 
-/// Goes on without something that is not permitted here. Any other error is one.
+/// Continues without something that is not permitted here. Any other error is returned.
 pub(super) fn if_permitted(result: rustix::io::Result<()>, what: Without) -> rustix::io::Result<()> {
     match result {
         Err(Errno::PERM) => {
@@ -39,16 +39,16 @@ pub(super) fn if_permitted(result: rustix::io::Result<()>, what: Without) -> rus
     }
 }
 
-/// Makes the working folder, which is the root of a mount, this process's root, and lets go of the old one. Where
-/// pivot_root is forbidden, the new root is moved over the old one, which nobody reaches any more: the way up ends at the
-/// topmost mount (as after switch_root(8)). Who may unmount could uncover it, so such a program gets nothing.
+/// Makes the working directory, which is the root of a mount, this process's root, and drops the old one. If pivot_root
+/// is forbidden, the new root is moved over the old one, which can't be reached any longer: `..` ends at the topmost
+/// mount (as with switch_root(8)). A program that may unmount could uncover it, so this fails for it.
 pub(super) fn change_root(may_unmount: bool) -> Result<(), InitError> {
     let doing = |action: &str, subject: &str| {
         let (action, subject) = (action.to_owned(), subject.to_owned());
         move |errno: Errno| InitError::System { action, subject, errno: errno.raw_os_error() }
     };
     let new = "the root filesystem";
-    // The old root is put on top of the new one, and detached from there: pivot_root(2), NOTES.
+    // The old root is mounted on top of the new one, and detached from there: pivot_root(2), NOTES.
     match rustix::process::pivot_root(".", ".") {
         Err(Errno::PERM) if may_unmount => {
             let why = "pivot_root is forbidden here, and a program that may unmount would reach the host's files";
@@ -66,7 +66,7 @@ pub(super) fn change_root(may_unmount: bool) -> Result<(), InitError> {
     }
 }
 
-/// Whether the program could unmount what it sees.
+/// Whether the program could unmount its root.
 pub(super) fn may_unmount(container: &Container) -> bool {
     let isolation = &container.isolation;
     isolation.privileged || isolation.capabilities.contains("SYS_ADMIN")

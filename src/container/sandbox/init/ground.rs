@@ -1,5 +1,5 @@
-//! What may be mounted where. It is decided by where a mount point *is*, after all links of the image, and by what the
-//! source is; never by how either was written.
+//! What may be mounted where. This depends on where a mount point *is*, with all links of the image resolved, and on
+//! what the source is, never on how either was written.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::kernel_files::{self, FileSystem};
 use crate::container::sandbox::container::{Mount, MountSource};
 use crate::container::sandbox::error::InitError;
 
-/// What may be put over files of `/proc`: what runc lets through (`checkProcMount`), for the sake of lxcfs and CRIU.
+/// Files of `/proc` that may be mounted over: those that runc allows (`checkProcMount`), for lxcfs and CRIU.
 const REPLACEABLE: [&str; 11] = [
     "cpuinfo",
     "diskstats",
@@ -25,20 +25,20 @@ const REPLACEABLE: [&str; 11] = [
     "uptime",
 ];
 
-/// What a mount is to the container.
+/// The role of a mount in the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Ordinary,
-    /// It takes the place of the standard `/proc`, `/sys` or `/dev`, as the next ones do.
+    /// It replaces the standard `/proc`; the next ones `/sys` and `/dev`.
     Proc,
     Sys,
-    /// A new tmpfs, which rbuild fills as it fills its own.
+    /// A new tmpfs, which rbuild fills like its own.
     NewDev,
     HostsDev,
 }
 
-/// Says what a mount would be at `place`, where its point is in the root filesystem, or why there may be none. `dev` is
-/// the place of the container's `/dev`.
+/// The role of a mount at `place`, the resolved path of its mount point, or why it is refused. `dev` is the resolved
+/// path of the container's `/dev`.
 pub(super) fn role(mount: &Mount, tree: &OwnedFd, place: &Path, dev: &Path) -> Result<Role> {
     let refused = |reason: String| Err(refusal(&mount.target, &reason));
     let is_bind = matches!(mount.source, MountSource::Bind { .. });
@@ -58,7 +58,7 @@ pub(super) fn role(mount: &Mount, tree: &OwnedFd, place: &Path, dev: &Path) -> R
             true => Ok(Role::Sys),
             false => refused("only the host's `/sys` can take the place of the container's".to_owned()),
         },
-        // As docker lets it, by its own name. A link of the image does not lead a mount there.
+        // Allowed by its own name, as in docker. A link of the image must not lead there.
         Some("sys") if mount.target.strip_prefix("/").unwrap_or(&mount.target) != place => {
             refused(format!("a link in the image leads to `/{}`", place.display()))
         }
@@ -75,7 +75,7 @@ pub(super) fn role(mount: &Mount, tree: &OwnedFd, place: &Path, dev: &Path) -> R
     }
 }
 
-/// Of files that each process has, the first one's can be replaced: that is what the place is after its links.
+/// Only those files of a process that belong to the first one can be replaced: that is where the resolved path leads.
 fn is_replaceable(place: &Path) -> bool {
     let inside = place.strip_prefix("proc").unwrap_or(place);
     let own = inside.strip_prefix(std::process::id().to_string()).map(|file| Path::new("self").join(file));
@@ -83,7 +83,7 @@ fn is_replaceable(place: &Path) -> bool {
     REPLACEABLE.iter().any(|file| Path::new(file) == name)
 }
 
-/// Says why a device can't be at that place, if it can't.
+/// Returns why a device can't be at that path, if it can't.
 pub(super) fn check_device(target: &Path, place: &Path) -> Result<()> {
     let is_kernels = place.starts_with("proc") || place.starts_with("sys");
     match is_kernels || place.as_os_str().is_empty() {

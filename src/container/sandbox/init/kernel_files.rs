@@ -1,5 +1,5 @@
-//! The filesystems of the kernel's that a container is given, by the handles of their fresh mounts: what is found there
-//! is the kernel's, whatever an image or a volume has at their places.
+//! The kernel's filesystems in a container, by handles of their fresh mounts: what is found there is the kernel's,
+//! whatever an image or a volume has at their paths.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -9,10 +9,10 @@ use rustix::io::Errno;
 
 use super::doing::{Doing, Result, message};
 
-/// The root of a procfs (`PROC_ROOT_INO` of linux/proc_ns.h) and of a sysfs have this inode number.
+/// The inode number of the root of a procfs (`PROC_ROOT_INO` of linux/proc_ns.h) and of a sysfs.
 const ROOT_INODE: u64 = 1;
 
-/// Those of linux/magic.h.
+/// Magic numbers from linux/magic.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileSystem {
     Cgroup,
@@ -35,19 +35,19 @@ impl FileSystem {
         (Self::Tmpfs, 0x0102_1994),
     ];
 
-    /// The one that a handle is of, if it is one of these.
+    /// The filesystem of a handle, if it is one of these.
     pub(super) fn of(handle: impl AsFd) -> rustix::io::Result<Option<Self>> {
         let magic = fstatfs(handle)?.f_type;
         Ok(Self::ALL.into_iter().find(|(_, own)| *own == magic).map(|(kind, _)| kind))
     }
 
-    /// Whether what is in it is the kernel's, so that a name that is made there means something to the kernel.
+    /// Whether the kernel defines its content, so that creating a name there has an effect in the kernel.
     pub(super) fn is_kernels(self) -> bool {
         self != Self::Tmpfs
     }
 }
 
-/// The whole of one such filesystem.
+/// The root of such a filesystem.
 #[derive(Debug)]
 pub(in crate::container::sandbox) struct KernelFiles {
     root: OwnedFd,
@@ -55,7 +55,7 @@ pub(in crate::container::sandbox) struct KernelFiles {
 }
 
 impl KernelFiles {
-    /// Fails when the handle is not of the root of such a filesystem.
+    /// Fails if the handle is not of the root of such a filesystem.
     pub(super) fn new(root: OwnedFd, kind: FileSystem, place: &str) -> Result<Self> {
         if FileSystem::of(&root).doing("look at", place)? != Some(kind) {
             return Err(message(format!("what is mounted for `{place}` is not what it has to be ({kind:?})")));
@@ -63,7 +63,7 @@ impl KernelFiles {
         Ok(Self { root, kind })
     }
 
-    /// That of the host, where rbuild sees it.
+    /// The host's procfs, as rbuild sees it.
     pub(super) fn hosts_proc() -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open("/proc", flags, Mode::empty()).doing("open", "/proc")?;
@@ -82,23 +82,23 @@ impl KernelFiles {
         &self.root
     }
 
-    /// Opens a file by its own name: no link is followed, and nothing that is mounted over it or above it is entered.
+    /// Opens a file by its own name: follows no link, and enters no mount over it or above it.
     pub(super) fn open(&self, path: impl AsRef<Path>, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         beneath(&self.root, path.as_ref(), flags, ResolveFlags::NO_XDEV)
     }
 
-    /// What is seen at a path, whatever was mounted on the way; nothing if that is not of this filesystem.
+    /// What is visible at a path, whatever is mounted on the way; `None` if it is not of this filesystem.
     pub(super) fn find(&self, path: impl AsRef<Path>) -> rustix::io::Result<Option<OwnedFd>> {
         match beneath(&self.root, path.as_ref(), OFlags::PATH, ResolveFlags::empty()) {
-            // Not every kernel has all. A link is none of the kernel's, who has folders and files where this looks.
+            // Not every kernel has every file. A link is not the kernel's: here it has only folders and files.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::LOOP) => Ok(None),
             found => found.and_then(|found| Ok((FileSystem::of(&found)? == Some(self.kind)).then_some(found))),
         }
     }
 
-    /// Writes to the first of these files of this very process that the kernel has; for a procfs.
+    /// Writes to the first of these files of this process that the kernel has; only for a procfs.
     pub(in crate::container::sandbox) fn write_own(&self, files: &[&str], text: &str) -> rustix::io::Result<()> {
-        // The one link that is read: the kernel's answer to who asks.
+        // The only link that is read: the kernel's answer for the calling process.
         let own = rustix::fs::readlinkat(&self.root, "self", Vec::new())?;
         let own = own.to_str().ok().filter(|own| own.bytes().all(|byte| byte.is_ascii_digit())).ok_or(Errno::INVAL)?;
         let own = self.open(own, OFlags::PATH | OFlags::DIRECTORY)?;
@@ -128,7 +128,7 @@ pub(super) fn is_root_of(handle: impl AsFd, kind: FileSystem) -> rustix::io::Res
     Ok(FileSystem::of(&handle)? == Some(kind) && fstat(handle)?.st_ino == ROOT_INODE)
 }
 
-/// Opens what is below a folder, following no link.
+/// Opens a path below a folder, without following links.
 pub(super) fn beneath(
     folder: &OwnedFd,
     path: &Path,

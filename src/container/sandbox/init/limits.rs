@@ -1,8 +1,8 @@
-//! The names of what setrlimit(2) limits.
+//! The names of the limits of setrlimit(2).
 
 use rustix::process::Resource;
 
-/// By docker's name.
+/// The limit with docker's name.
 pub(super) fn resource(name: &str) -> Option<Resource> {
     Some(match name {
         "as" => Resource::As,

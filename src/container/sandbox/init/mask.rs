@@ -1,7 +1,7 @@
-//! Parts of `/proc` and `/sys` that a container must not see, or not write to: docker's lists.
+//! Parts of `/proc` and `/sys` that a container must not see, or must not write to: docker's lists.
 //!
-//! They are found beneath the handles of those filesystems. What the user has mounted on the way is entered, as docker
-//! does, and hidden only where the kernel's own file is seen through it.
+//! They are opened beneath the handles of those filesystems. As in docker, the user's mounts on the way are entered,
+//! and something is masked only if the kernel's own file is visible there.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
@@ -36,11 +36,11 @@ const MASKED: [&str; 12] = [
 
 pub const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// In the folder of each processor: how often it had to go slower tells what others on the host do (docker's list).
+/// In the folder of each CPU: how often it was throttled reveals what others on the host do (docker's list).
 const PROCESSORS: &str = "devices/system/cpu";
 const OF_PROCESSOR: &str = "thermal_throttle";
 
-/// All paths that are hidden on this host, in another runtime's container.
+/// All paths that are masked on this host, for a container of another runtime.
 pub fn masked_paths() -> Vec<String> {
     let folder = Path::new("/sys").join(PROCESSORS);
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
@@ -84,7 +84,7 @@ pub(super) fn apply(root: &Root, standard: &Standard, isolation: &Isolation) -> 
 
 fn processors(sys: &KernelFiles) -> rustix::io::Result<Vec<String>> {
     let folder = match sys.open(PROCESSORS, OFlags::RDONLY | OFlags::DIRECTORY) {
-        // Something that is not the kernel's is mounted there, or nothing is.
+        // Something that is not the kernel's is mounted there, or nothing exists.
         Err(Errno::NOENT | Errno::XDEV) => return Ok(Vec::new()),
         folder => folder?,
     };
@@ -92,7 +92,7 @@ fn processors(sys: &KernelFiles) -> rustix::io::Result<Vec<String>> {
     Ok(names.filter(|name| is_processor(name.to_bytes())).map(|name| name.to_string_lossy().into_owned()).collect())
 }
 
-/// What hides others: made by rbuild, and looked for nowhere.
+/// What is mounted over masked paths; created by rbuild.
 struct Covers<'a> {
     /// The null device.
     file: &'a OwnedFd,
@@ -115,7 +115,7 @@ impl Covers<'_> {
     }
 }
 
-/// A folder that nothing can be made in. It is attached to the staging area, as older kernels clone only what is.
+/// A read-only folder. It is attached to the staging area, because older kernels can only clone attached mounts.
 fn empty_folder(root: &Root) -> Result<OwnedFd> {
     const NAME: &str = "empty";
     let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY

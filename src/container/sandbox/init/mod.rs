@@ -1,7 +1,7 @@
-//! The container's init: what happens in the new namespaces until the program is executed.
+//! The container's init: what happens in the new namespaces before the program is executed.
 //!
-//! It is process 1 of the container and single-threaded. It gets the container as a message, makes the root
-//! filesystem, moves into it, gives up what the program shall not have, and becomes the program.
+//! It is process 1 of the container and single-threaded. It receives the container as a message, sets up the root
+//! filesystem, moves into it, drops the rights that the program must not have, and becomes the program.
 
 mod chroot;
 mod dev_folder;
@@ -49,8 +49,8 @@ pub(super) use root::{clone_within, mount_stack, open_stack};
 pub(super) use target::{MountPoints, PointKind};
 use users::Users;
 
-/// Becomes a container's init when this process was started to be one, and then never returns. To be called first
-/// of all: before there is another thread, and before any work that an init would do in vain.
+/// Becomes a container's init if this process was started as one, and then never returns. Must be called first: before
+/// there is another thread, and before any work that an init does not need.
 pub fn init_if_requested() {
     match Identity::of_this_process() {
         Some(Identity::Init) => {
@@ -64,11 +64,11 @@ pub fn init_if_requested() {
     }
 }
 
-/// Returns only when the program could not be executed.
+/// Returns only if the program could not be executed.
 fn run() {
     own::keep_to_itself();
-    // SAFETY: `spawn` puts the channel at this number, nothing else in this process knows of it, and a process that
-    // calls itself by the init's name without having one finds out at the first read.
+    // SAFETY: `spawn` puts the channel at this number, and nothing else in this process owns it. A process that was
+    // started under the init's name without a channel fails at the first read.
     let mut channel = Channel::from_fd(unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) });
     let done = match channel.receive() {
         Ok(Some(Order::Start(launch))) => {
@@ -85,14 +85,14 @@ fn run() {
         _ => return,
     };
     if let Err(error) = done {
-        // When nobody listens any more, there is nobody to tell.
+        // If the peer is gone, the error can't be reported.
         let _ = channel.send(&Report::Failed(error));
     }
 }
 
-/// Asks the kernel to kill this process when the thread that started it is gone.
+/// Makes the kernel kill this process when the thread that started it ends.
 fn die_with_parent() {
-    // It fails only for a signal that does not exist.
+    // Fails only for an invalid signal.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
 }
 
@@ -109,7 +109,7 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     let users = Users::begin(launch.ids.clone())?.map(Rc::new);
     let Some(made) = make_files(&launch, shared, users.clone(), channel)? else { return Ok(()) };
     let Made { created, terminal, confinement, joining } = made;
-    // From here on, nothing of the host is open but the standard streams, and the namespace of users.
+    // From here on, nothing of the host is open except the standard streams and the user namespace.
     if let Some(terminal) = &terminal {
         channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
     }
@@ -119,7 +119,7 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
         }
         own::let_others_look();
         channel.send(&Report::Ready { created }).doing("report to", "rbuild")?;
-        // Until rbuild closes its end.
+        // Waits until rbuild closes its end.
         let _ = channel.receive::<Report>();
         return Ok(());
     }
@@ -139,17 +139,17 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     program.execute(channel, created, terminal)
 }
 
-/// What is left of the making of the files.
+/// What remains after setting up the files.
 struct Made {
-    /// Since the report that all is mounted.
+    /// Since the report that everything is mounted.
     created: Vec<CreatedMountPoint>,
     terminal: Option<terminal::Terminal>,
-    /// Of the small init, if there is to be one.
+    /// Of the small init, if there is one.
     confinement: Option<lsm::Later>,
     joining: Joining,
 }
 
-/// Makes the container's files, and moves into them. Nothing when rbuild has changed its mind.
+/// Sets up the container's files, and moves into them. `None` if rbuild has given up.
 fn make_files(
     launch: &Launch,
     shared: Shared,
@@ -178,13 +178,13 @@ fn make_files(
     }
     for (name, value) in isolation.usual_sysctls.iter().filter(|(name, _)| !isolation.sysctls.contains_key(*name)) {
         match standard.proc.write(sysctl::path(name), value) {
-            // What rbuild runs in shows them so that nobody can write, or mounts something over them.
+            // rbuild's surroundings have them read-only, or have something mounted over them.
             Err(Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::XDEV) => {}
             written => written.doing("set", name)?,
         }
     }
     if process.create_directory && !launch.hold {
-        // Unlike mount points, it stays.
+        // Unlike a mount point, it stays.
         MountPoints::make_directory(&root.mount, &process.directory)?;
     }
     let terminal = match process.terminal {
@@ -207,11 +207,11 @@ fn make_files(
     Ok(Some(Made { created, terminal, confinement, joining }))
 }
 
-/// Layers are opened all at once, and the usual 1,024 descriptors may be too few. Gives the limit that was.
+/// All layers are open at once, and the default of 1,024 descriptors may be too few. Returns the former limit.
 fn raise_file_limit() -> Rlimit {
     let usual = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit { current: usual.maximum, maximum: usual.maximum };
-    // With the usual limit most containers work too.
+    // With the default limit, most containers work too.
     let _ = rustix::process::setrlimit(Resource::Nofile, raised);
     usual
 }
@@ -222,7 +222,7 @@ fn enter_namespaces(launch: &Launch) -> Result<()> {
         NetworkAction::Fresh => fallback::if_permitted(loopback::switch_on(), Without::Loopback)
             .doing("switch on", "the loopback interface")?,
         NetworkAction::Join => {
-            // SAFETY: `spawn` puts the namespace at this number exactly when it asks to join one.
+            // SAFETY: `spawn` puts the namespace at this number exactly if it requests to join one.
             let namespace = unsafe { OwnedFd::from_raw_fd(NETWORK_FD) };
             let kind = Some(LinkNameSpaceType::Network);
             rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), kind)
@@ -233,7 +233,7 @@ fn enter_namespaces(launch: &Launch) -> Result<()> {
     let namespaces = &isolation.namespaces;
     if namespaces.cgroup == Namespace::Own {
         // Only now: rbuild has put this process into its cgroup, which becomes the root that the container sees.
-        // SAFETY: of the flags that unshare_unsafe warns of (it is about descriptors and threads), none is used.
+        // SAFETY: of the flags that unshare_unsafe warns about (for descriptors and threads), none is used.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP) }.doing("make", "the cgroup namespace")?;
     }
     if let Namespace::OfProcess(pid) = namespaces.ipc {
@@ -256,7 +256,7 @@ fn enter_namespaces(launch: &Launch) -> Result<()> {
     join_new_keyring()
 }
 
-/// Joins the namespace of another container; the host's `/proc` is still there.
+/// Joins a namespace of another container; the host's `/proc` is still there.
 fn join(path: &str, kind: LinkNameSpaceType) -> Result<()> {
     let namespace = open_namespace(path)?;
     rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), Some(kind)).doing("join", path)
@@ -267,7 +267,7 @@ fn open_namespace(path: &str) -> Result<OwnedFd> {
     rustix::fs::open(path, flags, rustix::fs::Mode::empty()).doing("open", path)
 }
 
-/// Leaves the host's session keyring (keyctl(2)). A kernel without keyrings has nothing to leave.
+/// Leaves the host's session keyring (keyctl(2)). Does nothing on a kernel without keyrings.
 fn join_new_keyring() -> Result<()> {
     const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
     // SAFETY: with a null name the call reads no memory.
@@ -276,7 +276,7 @@ fn join_new_keyring() -> Result<()> {
     match super::mount_api::last_errno() {
         _ if result >= 0 => Ok(()),
         Errno::NOSYS => Ok(()),
-        // A container runtime around this one has forbidden it; its own keyring is what can be seen then.
+        // A surrounding container runtime forbids it; then its keyring stays visible.
         Errno::PERM => Ok(()),
         errno => Err(errno).doing("make", "a session keyring"),
     }

@@ -1,6 +1,6 @@
-//! Processes that a container shares with another one. There, who has `SYS_PTRACE` may look into every process, and write
-//! into its memory. So the init, which has the host's rights, is not among them: it makes all that it has to make from
-//! outside, gives up what the program shall not have, and only then becomes one of them, by a fork.
+//! PID namespaces that a container shares with another one. A process in it with `SYS_PTRACE` may read and write the
+//! memory of all others. So the init, which has the host's rights, does not join it: it sets everything up from
+//! outside, drops the rights that the program must not have, and only then joins, by a fork.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -15,13 +15,13 @@ use crate::container::sandbox::channel::{Channel, Launch, Report};
 use crate::container::sandbox::isolation::Namespace;
 use crate::container::sandbox::mount_api::{self, last_errno};
 
-/// When a process comes to be among those of another container.
+/// When a process joins the PID namespace of another container.
 pub(super) enum Joining {
-    /// As the last thing, with what it then is.
+    /// As the last step, with its final rights.
     Last(OwnedFd),
-    /// The same; the namespace is that of its children already.
+    /// The same; its children are in the namespace already.
     LastOf,
-    /// It is there, or is in one of its own.
+    /// It has joined, or has a namespace of its own.
     Done,
 }
 
@@ -30,7 +30,7 @@ impl Joining {
         !matches!(self, Self::Done)
     }
 
-    /// To be called while this process still has the right to.
+    /// To be called while this process still has the right to join.
     pub(super) fn let_children_join(self) -> Result<()> {
         match self {
             Self::Last(namespace) => join(&namespace),
@@ -39,18 +39,18 @@ impl Joining {
     }
 }
 
-/// What a container that shares another one's processes is made with.
+/// The setup of a container that shares another one's PID namespace.
 pub(super) struct Shared {
     pub(super) joining: Joining,
-    /// A procfs that shows them, attached nowhere. Nothing where this process sees them itself.
+    /// A detached procfs of that namespace. `None` if this process is in the namespace itself.
     pub(super) proc: Option<OwnedFd>,
-    /// Where this process finds itself.
+    /// The procfs in which this process finds itself.
     pub(super) own: Option<KernelFiles>,
 }
 
-/// Which process this is, and what it goes on with.
+/// Which process this is after joining.
 pub(super) enum Begun {
-    /// It has started another one, and has nothing left to do.
+    /// It has started another process, and has nothing left to do.
     Here,
     GoOn(Shared),
 }
@@ -65,8 +65,8 @@ pub(super) fn begin(launch: &Launch, channel: &mut Channel) -> Result<Begun> {
             let own = Some(KernelFiles::hosts_proc()?);
             Ok(Begun::GoOn(Shared { joining: Joining::Last(namespace), proc: Some(proc), own }))
         }
-        // Before Linux 6.18, only a process that is among them can mount a procfs of theirs. From now on it can be traced
-        // there by who has `SYS_PTRACE`.
+        // Before Linux 6.18, only a process in that namespace can mount a procfs for it. From now on, processes there
+        // with `SYS_PTRACE` can trace this one.
         Err(Errno::INVAL | Errno::OPNOTSUPP) => {
             join(&namespace)?;
             match split(channel)? {
@@ -88,15 +88,15 @@ fn join(namespace: &OwnedFd) -> Result<()> {
 
 /// Which process this is after a split.
 pub(super) enum Side {
-    /// The one that was started. It has nothing left to do.
+    /// The original process. It has nothing left to do.
     Here,
-    /// A child in the process namespace that was joined, beside the first one: rbuild is the parent of both.
+    /// The child in the joined PID namespace, a sibling of the original: rbuild is the parent of both.
     There,
 }
 
-/// Only a child is in a process namespace that was joined.
+/// Only children are in a PID namespace that was joined.
 pub(super) fn split(channel: &mut Channel) -> Result<Side> {
-    // SAFETY: this process has one thread, and the child goes on in a copy of all its memory.
+    // SAFETY: this process has one thread, and the child continues in a copy of all its memory.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0) };
     match pid {
         -1 => Err(last_errno()).doing("start a process in", "the container"),

@@ -23,26 +23,26 @@ use crate::container::sandbox::error::InitError;
 use crate::container::sandbox::mount_api::last_errno;
 use crate::container::sandbox::{landlock, lsm};
 
-/// Where a program is looked up when the environment has no PATH, as docker has it.
+/// Where a program is looked up if the environment has no PATH, as in docker.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The highest capability number that a 64-bit mask may have.
+/// The number of capabilities in a 64-bit mask.
 const CAPABILITIES: u32 = 64;
 
-/// What the program may do.
+/// The program's rights.
 pub(super) struct Rights {
     pub(super) capabilities: CapabilitySet,
     pub(super) no_new_privileges: bool,
     pub(super) seccomp: Option<Vec<u64>>,
-    /// It is kept from abstract sockets outside of the container.
+    /// It can't reach abstract sockets outside of the container.
     pub(super) scopes_sockets: bool,
-    /// How the small init is confined, where there is one and AppArmor is used.
+    /// The confinement of the small init, if there is one and AppArmor is used.
     pub(super) small_init: Option<lsm::Later>,
-    /// Where they are not the host's.
+    /// Set if they are not the host's.
     pub(super) users: Option<Rc<Users>>,
-    /// It is killed when the thread that started it is gone.
+    /// It is killed when the thread that started it ends.
     pub(super) dies_with_parent: bool,
-    /// When it comes to be among the container's processes, where those are there already.
+    /// When it joins the container's processes, if those run already.
     pub(super) joining: Joining,
 }
 
@@ -68,8 +68,8 @@ impl<'a> Program<'a> {
         })
     }
 
-    /// Goes to the working directory, as the program's user. Nothing of the host may be open any more but the standard
-    /// streams and the channel.
+    /// Enters the working directory as the program's user. Nothing of the host may be open any longer except the
+    /// standard streams and the channel.
     pub(super) fn enter_directory(&self) -> Result<()> {
         let users = self.rights.users.as_deref();
         if users.is_none() {
@@ -78,7 +78,7 @@ impl<'a> Program<'a> {
         directory::enter(&self.process.directory, &users::on_host(users, &self.process.user)?)
     }
 
-    /// Becomes the program; returns only when it can't, or when another process does.
+    /// Becomes the program; returns only if it can't, or if another process does.
     pub(super) fn execute(
         mut self,
         channel: &mut Channel,
@@ -101,7 +101,8 @@ impl<'a> Program<'a> {
         joining.let_children_join()?;
         self.restrict()?;
         if joins_last {
-            // Who may trace the container's processes may trace this one from here on. It has no more rights than they.
+            // From here on, processes that may trace the container's processes may trace this one. It has no more
+            // rights than they.
             match processes::split(channel)? {
                 Side::Here => return Ok(()),
                 Side::There => lead_session(terminal)?,
@@ -109,7 +110,7 @@ impl<'a> Program<'a> {
             self.set_limit_of_processes()?;
         }
         if self.rights.dies_with_parent {
-            // Changing the user has undone it. If rbuild died in between, nobody holds the other end of the channel.
+            // Changing the user has reset it. If rbuild died in between, the other end of the channel is closed.
             die_with_parent();
         }
         if channel.is_abandoned() {
@@ -120,7 +121,7 @@ impl<'a> Program<'a> {
             reaper::split(|| {
                 confinement.map_or(Ok(()), lsm::Later::confine)?;
                 channel.close();
-                // The namespace of users, and the folder of this process.
+                // The user namespace, and the folder of this process.
                 own::close_all();
                 Ok(())
             })?;
@@ -130,15 +131,15 @@ impl<'a> Program<'a> {
         Err(self.execute_in_path())
     }
 
-    /// The same of a program that its parent traces. The filter that `enter` gives lets that one answer: from then on, all
-    /// paths and users are the program's own.
+    /// The same for a program that is traced by its parent. It starts with the filter that `enter` returns: from then
+    /// on, all paths and users are the program's own.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn execute_traced(self, channel: &mut Channel, enter: impl FnOnce() -> Result<Vec<u64>>) -> Result<()> {
         lead_session(None)?;
         self.set_limits(false)?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
         close_on_exec()?;
-        // Whoever reads such a store as root of a machine gives programs no more than others do.
+        // Even if root of a machine uses such a store, programs get no more rights than usual.
         let none = KernelSet::empty();
         let sets = rustix::thread::CapabilitySets { effective: none, permitted: none, inheritable: none };
         rustix::thread::set_capabilities(None, sets).doing("give up", "the capabilities")?;
@@ -153,9 +154,10 @@ impl<'a> Program<'a> {
         Err(self.execute_in_path())
     }
 
-    /// Where one more process is to be started, the number of a user's processes is raised, and not lowered yet.
+    /// If this process still has to start another one, the limit on a user's processes is only raised here, not
+    /// lowered.
     fn set_limits(&self, starts_another: bool) -> Result<()> {
-        // Raised for rbuild's own purposes.
+        // It was raised for rbuild's own purposes.
         rustix::process::setrlimit(Resource::Nofile, self.usual_files).doing("set the limit", "nofile")?;
         for limit in &self.process.limits {
             let (resource, mut wanted) = limit_of(limit)?;
@@ -180,14 +182,14 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
-    /// Gives up what the program shall not have. A seccomp filter needs a capability or no-new-privileges; so it comes
-    /// before the capabilities go when the program may gain privileges, and last of all when it may not.
+    /// Drops the rights that the program must not have. A seccomp filter needs a capability or no-new-privileges; so it
+    /// is loaded before the capabilities are dropped if the program may gain privileges, and last if it may not.
     fn restrict(&self) -> Result<()> {
         if self.rights.scopes_sockets {
             landlock::scope_sockets()?;
         }
         if let Some(users) = &self.rights.users {
-            // One that joins a container joins its mounts.
+            // A process that joins a container joins its mount namespace.
             users.enter(self.rights.dies_with_parent)?;
         }
         if !self.rights.no_new_privileges {
@@ -209,7 +211,7 @@ impl<'a> Program<'a> {
             let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number as libc::c_ulong, 0, 0, 0) };
             match last_errno() {
                 _ if result == 0 => {}
-                // Beyond the last capability that this kernel has.
+                // Beyond the last capability of this kernel.
                 Errno::INVAL => break,
                 errno => return Err(errno).doing("drop", format!("capability {number}")),
             }
@@ -221,7 +223,7 @@ impl<'a> Program<'a> {
         let user = &self.process.user;
         let groups: Vec<Gid> = user.groups.iter().map(|group| Gid::from_raw(*group)).collect();
         match rustix::thread::set_thread_groups(&groups) {
-            // With a single-ID mapping the kernel forbids it; then there are only the groups that rbuild came with.
+            // With a single-ID mapping the kernel forbids it; then the groups are those that rbuild was started with.
             Err(Errno::PERM) if user.groups.iter().all(|group| *group == user.gid) => Ok(()),
             set => set.doing("set", "the supplementary groups"),
         }
@@ -230,7 +232,7 @@ impl<'a> Program<'a> {
     fn become_user(&self) -> Result<()> {
         let user = &self.process.user;
         if self.rights.users.is_some() {
-            // Those are numbers of the container's.
+            // These are the container's IDs.
             self.set_groups()?;
         }
         let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
@@ -239,7 +241,7 @@ impl<'a> Program<'a> {
         rustix::thread::set_thread_res_uid(uid, uid, uid).doing("become", explain("user", user.uid))
     }
 
-    /// For root: what is permitted is in effect. Another user has lost all of it by becoming that user.
+    /// For root: makes the permitted capabilities effective. Another user has lost all of them by the change of user.
     fn set_capabilities(&self) -> Result<()> {
         let doing = "the capabilities";
         let before = rustix::thread::capabilities(None).doing("read", doing)?;
@@ -300,7 +302,7 @@ impl<'a> Program<'a> {
     }
 }
 
-/// Lets a filter decide on this process's system calls, beside those that do already.
+/// Adds a seccomp filter to those that this process already has.
 pub(super) fn load_filter(program: Option<&[u64]>) -> Result<()> {
     let Some(program) = program else { return Ok(()) };
     let filter: Vec<libc::sock_filter> = program
@@ -326,30 +328,31 @@ fn limit_of(limit: &ResourceLimit) -> Result<(Resource, Rlimit)> {
     Ok((limits::resource(&limit.name).ok_or_else(unknown)?, wanted))
 }
 
-/// Lets this process lead a session, with the terminal if there is one.
+/// Makes this process a session leader, with the terminal if there is one.
 fn lead_session(terminal: Option<Terminal>) -> Result<()> {
-    // A process that leads a session already has its own.
+    // A process that is a session leader already has its own session.
     let _ = rustix::process::setsid();
     terminal.map_or(Ok(()), Terminal::take)
 }
 
-/// Pipes belong to whoever made them; a program that opens `/dev/stdout` must own its end. Files stay as they are.
+/// Pipes belong to the user who created them; a program that opens `/dev/stdout` must own its end. Files are left
+/// alone.
 fn give_away_pipes(uid: u32) {
     if uid == 0 {
         return;
     }
     for number in 0..3 {
-        // SAFETY: the standard descriptors are open: `spawn` has put something at each.
+        // SAFETY: the standard descriptors are open: `spawn` has set each of them.
         let stream = unsafe { BorrowedFd::borrow_raw(number) };
         let is_pipe = rustix::fs::fstat(stream).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFIFO);
         if is_pipe {
-            // The program can use the pipe all the same when this is not allowed.
+            // If this is not allowed, the program can still use the pipe.
             let _ = rustix::fs::fchown(stream, Some(Uid::from_raw(uid)), None::<Gid>);
         }
     }
 }
 
-/// Lets no descriptor but the standard ones reach the program.
+/// Lets the program inherit only the standard descriptors.
 fn close_on_exec() -> Result<()> {
     // SAFETY: it marks descriptors and closes none now.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };

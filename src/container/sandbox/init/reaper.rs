@@ -1,4 +1,4 @@
-//! The small init of `--init`: process 1 that reaps zombies, passes signals on, and ends as the program ends.
+//! The small init of `--init`: process 1, which reaps zombies, forwards signals, and ends with the program's exit code.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -16,11 +16,11 @@ use crate::container::sandbox::channel::{Channel, NETWORK_FD};
 use crate::container::sandbox::mount_api::last_errno;
 use crate::container::sandbox::running::END_ALL;
 
-/// Splits in two. Returns in the child, which is to become the program; process 1 stays here until it ends.
-/// `forget` lets process 1 give up what only the program's side may hold.
+/// Forks. Returns in the child, which becomes the program; process 1 stays here until it ends. `forget` lets process 1
+/// drop what only the program's side may hold.
 pub(super) fn split(forget: impl FnOnce() -> Result<()>) -> Result<()> {
     block_all_signals();
-    // SAFETY: this process has one thread, so the child may go on with anything.
+    // SAFETY: this process has one thread, so the child may continue with anything.
     match unsafe { libc::fork() } {
         0 => {
             lead_foreground();
@@ -30,23 +30,23 @@ pub(super) fn split(forget: impl FnOnce() -> Result<()>) -> Result<()> {
         -1 => Err(last_errno()).doing("start", "the program beside its init"),
         child => {
             forget()?;
-            // Programs write to process 1's streams, as to `/proc/1/fd/1`. It has no more rights than they have now.
+            // Programs write to process 1's streams, such as `/proc/1/fd/1`. It has no more rights than they have now.
             own::let_others_look();
             serve(child)
         }
     }
 }
 
-/// Splits in two. Returns in the child, which is to become a program without namespaces. The other process lets go of the
-/// channel, and ends with the program, or when it is told to ([`END_ALL`]), after all that the program left behind. Other
-/// signals are the program's. That of a guest ends with its host, too, and lets go of the host's lock when all is over.
+/// Forks. Returns in the child, which becomes a program without namespaces. The parent closes the channel and ends
+/// after the program, or when it is told to ([`END_ALL`]), once all remaining processes of the program are killed.
+/// Other signals are forwarded. For a guest, it also ends with its host, and finally releases the host's lock.
 pub(super) fn split_and_end_all(channel: &mut Channel, is_guest: bool) -> Result<()> {
     block_all_signals();
     let signals = all_signals()?;
-    // SAFETY: this process has one thread, so the child may go on with anything.
+    // SAFETY: this process has one thread, so the child may continue with anything.
     match unsafe { libc::fork() } {
         0 => {
-            // It dies with its parent, which is this process's other half.
+            // It dies with its parent, the other half of the fork.
             super::die_with_parent();
             Ok(())
         }
@@ -54,7 +54,7 @@ pub(super) fn split_and_end_all(channel: &mut Channel, is_guest: bool) -> Result
         child => {
             channel.close();
             let signals = own::keep_only(signals, is_guest)?;
-            // SAFETY: what is at that number stays open until this process ends.
+            // SAFETY: the descriptor at that number stays open until this process ends.
             let host = is_guest.then(|| unsafe { BorrowedFd::borrow_raw(NETWORK_FD) });
             let code = await_end(child, &signals, host);
             end_all();
@@ -63,13 +63,13 @@ pub(super) fn split_and_end_all(channel: &mut Channel, is_guest: bool) -> Result
     }
 }
 
-/// Reaps until the program has ended, or somebody wants it to, or its host has. Gives the exit code.
+/// Reaps until the program has ended, the end is requested, or its host has ended. Returns the exit code.
 fn await_end(child: i32, signals: &OwnedFd, host: Option<BorrowedFd<'_>>) -> i32 {
     const ENDED: i32 = 128 + libc::SIGKILL;
     loop {
         let mut polled = vec![PollFd::new(signals, PollFlags::IN)];
         polled.extend(host.map(|host| PollFd::from_borrowed_fd(host, PollFlags::IN)));
-        // Nothing interrupts it: all signals are blocked.
+        // Never interrupted: all signals are blocked.
         let _ = poll(&mut polled, None);
         if polled.get(1).is_some_and(|host| !host.revents().is_empty()) {
             return ENDED;
@@ -82,8 +82,8 @@ fn await_end(child: i32, signals: &OwnedFd, host: Option<BorrowedFd<'_>>) -> i32
                 }
             }
             signal if signal == END_ALL.as_raw() => return ENDED,
-            // What the kernel sends, because of a terminal's keys, is for whoever is in the foreground there.
-            // SAFETY: a plain system call; a child that is gone already makes it fail, and is reaped next.
+            // Signals from the kernel, because of a terminal's keys, are for the foreground process group.
+            // SAFETY: a plain system call; it fails if the child is gone already, which is reaped next.
             signal if code <= 0 => unsafe {
                 libc::kill(child, signal);
             },
@@ -92,10 +92,10 @@ fn await_end(child: i32, signals: &OwnedFd, host: Option<BorrowedFd<'_>>) -> i32
     }
 }
 
-/// A descriptor that has all signals of this process, which blocks them (signalfd(2)).
+/// A descriptor for all signals of this process, which are blocked (signalfd(2)).
 fn all_signals() -> Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigfillset initialises the set before it is read; the descriptor is new, and nobody else's.
+    // SAFETY: sigfillset initialises the set before it is read; the descriptor is new and has no other owner.
     unsafe {
         libc::sigfillset(set.as_mut_ptr());
         match libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
@@ -105,11 +105,11 @@ fn all_signals() -> Result<OwnedFd> {
     }
 }
 
-/// The number of the next one, and who sent it: the kernel, if it is more than 0.
+/// The number of the next signal, and its `si_code`: it is from the kernel if that is above 0.
 fn next_signal(signals: &OwnedFd) -> Option<(i32, i32)> {
     let mut information = MaybeUninit::<libc::signalfd_siginfo>::uninit();
     let size = size_of::<libc::signalfd_siginfo>();
-    // SAFETY: the kernel writes at most so many bytes, and that many are a whole structure of numbers.
+    // SAFETY: the kernel writes at most that many bytes, which are a whole structure of numbers.
     unsafe {
         let length = libc::read(signals.as_raw_fd(), information.as_mut_ptr().cast(), size);
         if length != size as isize {
@@ -120,12 +120,12 @@ fn next_signal(signals: &OwnedFd) -> Option<(i32, i32)> {
     }
 }
 
-/// Kills every process that the program has started, however it has hidden it: what loses its parent becomes this
-/// process's child. Returns when there are none.
+/// Kills every process that the program has started, however it is hidden: orphans become children of this process.
+/// Returns when there are none.
 fn end_all() {
     loop {
         for pid in children() {
-            // SAFETY: a plain system call on the number of a child that is not reaped yet.
+            // SAFETY: a plain system call on the PID of a child that is not reaped yet.
             unsafe { libc::kill(pid, libc::SIGKILL) };
         }
         let mut status = 0;
@@ -136,7 +136,7 @@ fn end_all() {
     }
 }
 
-/// By the kernel's list, or, where it keeps none, by looking at all processes.
+/// From the kernel's list, or from all processes if there is no list.
 fn children() -> Vec<i32> {
     let own = std::process::id();
     if let Ok(list) = std::fs::read_to_string(format!("/proc/self/task/{own}/children")) {
@@ -151,22 +151,22 @@ fn children() -> Vec<i32> {
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
 }
 
-/// Runs a program as its init, in a container that another runtime has made. The exit code of one that can't be run is
-/// a shell's.
+/// Runs a program as its init, in a container of another runtime. If the program can't be run, the exit code is as in a
+/// shell.
 pub(super) fn serve_program(mut words: impl Iterator<Item = OsString>) -> u8 {
     let Some(program) = words.next() else { return 127 };
     let failure = match split(|| Ok(())) {
         Ok(()) => std::process::Command::new(&program).args(words).exec(),
         Err(error) => std::io::Error::other(error),
     };
-    // There is no channel here: whoever reads the program's errors is told.
+    // There is no channel here: the error goes to the program's stderr.
     let _ = writeln!(std::io::stderr(), "rbuild-init: {}: {failure}", program.display());
     if failure.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }
 }
 
-/// A process group of its own, so that Ctrl-C reaches the program once and not through process 1 again.
+/// Creates a process group, so that Ctrl-C reaches the program once, and not again through process 1.
 fn lead_foreground() {
-    // SAFETY: plain system calls on numbers. Without a terminal the second fails, and nothing is lost; SIGTTOU, which
+    // SAFETY: plain system calls on numbers. Without a terminal the second one fails, which is harmless; SIGTTOU, which
     // it would raise in a background group, is blocked here.
     unsafe {
         libc::setpgid(0, 0);
@@ -185,7 +185,7 @@ fn serve(child: i32) -> ! {
         match signal {
             libc::SIGCHLD => reap(child),
             -1 => {}
-            // SAFETY: a plain system call; a child that is gone already makes it fail, and is reaped next.
+            // SAFETY: a plain system call; it fails if the child is gone already, which is reaped next.
             other => unsafe {
                 libc::kill(child, other);
             },
@@ -193,14 +193,14 @@ fn serve(child: i32) -> ! {
     }
 }
 
-/// Reaps all that ended. Ends this process, and with it the container, when it was the program.
+/// Reaps all children that have ended. Exits, and so ends the container, if the program is among them.
 fn reap(child: i32) {
     if let Some(code) = reap_until(child) {
         std::process::exit(code);
     }
 }
 
-/// Reaps all that ended. Gives the exit code of the program when that is among them.
+/// Reaps all children that have ended. Returns the program's exit code if it is among them.
 fn reap_until(child: i32) -> Option<i32> {
     let mut status = 0;
     loop {
@@ -222,7 +222,7 @@ fn block_all_signals() {
     block_all_but(None);
 }
 
-/// One that is not blocked means to this process what it usually does.
+/// Blocks all signals except `other`, which keeps its usual effect.
 pub(super) fn block_all_but(other: Option<Signal>) {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigfillset initialises the set before it is read and changed.
@@ -235,7 +235,7 @@ pub(super) fn block_all_but(other: Option<Signal>) {
     }
 }
 
-/// The program starts with no signal blocked, and each with its default meaning (the Rust runtime ignores SIGPIPE).
+/// The program starts with no signal blocked, and with all default actions (the Rust runtime ignores SIGPIPE).
 pub(super) fn unblock_all_signals() {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset initialises the set before it is read; signal takes numbers, and refuses those it can't set.

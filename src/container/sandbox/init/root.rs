@@ -1,8 +1,8 @@
 //! The root filesystem: layers merged by overlayfs, and the move into it.
 //!
-//! While it is being made, there is a private tmpfs (`staging`) over one of the layers' folders, in this mount
-//! namespace only. It has the root's mount point and whatever is bound from there into the container. It goes away with
-//! the host's filesystem when that is detached.
+//! While it is set up, there is a private tmpfs (`staging`) over one of the layers' folders, only in this mount
+//! namespace. It contains the root's mount point and whatever is bind-mounted from there into the container. It is gone
+//! with the host's filesystem when that is detached.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
@@ -21,38 +21,38 @@ use crate::container::sandbox::error::InitError;
 use crate::container::sandbox::mount_api;
 use crate::container::sandbox::without::Without;
 
-/// What overlayfs takes in one mount (fs/overlayfs/params.c, `OVL_MAX_STACK`).
+/// The maximum number of layers of an overlayfs mount (fs/overlayfs/params.c, `OVL_MAX_STACK`).
 const MOST_LAYERS: usize = 500;
 
-/// The folders of the staging area that take the changes where the store's filesystem can't.
+/// The folders of the staging area for changes, if the store's filesystem can't be an upper layer.
 const SCRATCH: [&str; 2] = ["scratch-upper", "scratch-work"];
 
 pub(super) struct Root {
     /// The root filesystem's mount.
     pub(super) mount: OwnedFd,
     pub(super) staging: OwnedFd,
-    /// The host's `/dev`, opened before there was anything of the image.
+    /// The host's `/dev`, opened before anything of the image is mounted.
     pub(super) host_devices: OwnedFd,
-    /// Of the container, where they are not the host's.
+    /// The container's users, if they are not the host's.
     pub(super) users: Option<Rc<Users>>,
     /// Where changes go.
     pub(super) upper: Option<OwnedFd>,
-    /// Where changes go that are in memory, to be handed out.
+    /// The folder with changes in memory, to be passed to rbuild.
     pub(super) scratch: Option<OwnedFd>,
 }
 
-/// The layers of a stack as handles, so that neither their paths' length nor what is mounted over them matters.
+/// The layers of a stack as handles, so that neither the length of their paths nor mounts over them matter.
 pub(in crate::container::sandbox) struct OpenStack {
-    /// The topmost first, as overlayfs wants them.
+    /// The topmost first, as overlayfs expects them.
     lower: Vec<OwnedFd>,
     upper: Option<(OwnedFd, OwnedFd)>,
-    /// What the two are called in the folder around them.
+    /// The names of the two in their parent folder.
     names: (OsString, OsString),
     volatile: bool,
 }
 
 impl Root {
-    /// Makes all mounts of this namespace private, and the root filesystem.
+    /// Makes all mounts of this namespace private, and mounts the root filesystem.
     pub(super) fn mount(rootfs: &Rootfs, users: Option<Rc<Users>>) -> Result<Self> {
         let host_devices = devices::of_host()?;
         rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
@@ -85,7 +85,7 @@ impl Root {
         Ok(Self { mount, staging, host_devices, users, upper, scratch })
     }
 
-    /// Makes it this process's root, and lets go of the host's filesystem.
+    /// Makes it this process's root, and detaches the host's filesystem.
     pub(super) fn enter(self, read_only: bool, may_unmount: bool) -> Result<()> {
         if read_only {
             mount_api::set_attributes(&self.mount, MountAttrFlags::MOUNT_ATTR_RDONLY, false)
@@ -97,13 +97,14 @@ impl Root {
     }
 }
 
-/// A view of a file or folder of the host.
+/// A clone of the mount at a file or folder of the host.
 pub(super) fn clone_host_path(path: &Path, recursive: bool) -> Result<OwnedFd> {
     let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing("open", path)?;
     mount_api::clone_tree(&handle, c"", recursive).doing("bind", path)
 }
 
-/// A view of what is at `path` in a folder of the host that containers may write to: found once, and never outside.
+/// A clone of the mount at `path` in a folder of the host that containers may write to: resolved once, and never
+/// outside.
 pub(in crate::container::sandbox) fn clone_within(folder: &Path, path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(folder, flags, Mode::empty()).doing("open", folder)?;
@@ -135,7 +136,7 @@ impl OpenStack {
         self.upper.as_ref().map(|(upper, _)| upper)
     }
 
-    /// The same with changes going elsewhere: what was written before is the topmost of the layers.
+    /// The same with changes in other folders: what was the upper folder becomes the topmost layer.
     pub(super) fn with_changes_in(mut self, folders: (OwnedFd, OwnedFd), names: [&str; 2]) -> Self {
         if let Some((before, _)) = self.upper.replace(folders) {
             self.lower.insert(0, before);
@@ -145,7 +146,7 @@ impl OpenStack {
     }
 }
 
-/// The merged tree, attached nowhere yet.
+/// The merged tree, still detached.
 pub(in crate::container::sandbox) fn mount_stack(
     stack: &OpenStack,
     staging: &OwnedFd,
@@ -155,13 +156,13 @@ pub(in crate::container::sandbox) fn mount_stack(
         return mount_stack(&translated(stack, staging, users)?, staging, None);
     }
     match (stack.lower.as_slice(), &stack.upper) {
-        // overlayfs wants two layers at least. One alone is its own merged tree.
+        // overlayfs requires at least two layers. A single one is its own merged tree.
         ([], None) => mount_api::create("tmpfs", &[("mode", Some("0755"))], attributes(true)).doing("mount", "tmpfs"),
         ([], Some((upper, _))) => bind_layer(upper, false),
         ([only], None) => bind_layer(only, true),
         _ => match overlay(stack) {
             Err(failure) if failure.errno == Errno::INVAL || failure.errno == Errno::NOSYS => {
-                // Perhaps an older kernel, that does not know `lowerdir+`. If not, its own words are the better ones.
+                // An older kernel may not know `lowerdir+`. Otherwise, the first error is the better one.
                 overlay_of_older_kernel(stack, staging).or(Err(failure).doing("mount", "overlay"))
             }
             mounted => mounted.doing("mount", "overlay"),
@@ -169,9 +170,9 @@ pub(in crate::container::sandbox) fn mount_stack(
     }
 }
 
-/// The merged tree of a stack. Where its writable folder is on a filesystem that overlayfs writes no changes to (the
-/// overlayfs that a container's own root is, FUSE, network filesystems), changes go to the staging area's memory, and the
-/// writable folder becomes the topmost of those below. Gives the stack as it was mounted, and the folder in memory.
+/// The merged tree of a stack. If its upper folder is on a filesystem that overlayfs can't use for that (the overlayfs
+/// of a container's own root, FUSE, network filesystems), changes go to the staging area's memory, and the upper folder
+/// becomes the topmost layer. Returns the stack as mounted, and the folder in memory.
 fn mount_stack_somehow(
     stack: OpenStack,
     staging: &OwnedFd,
@@ -191,12 +192,12 @@ fn mount_stack_somehow(
             fallback::note(Without::LastingChanges);
             Ok((mount, in_memory, Some(kept)))
         }
-        // Then it is not the place of the changes.
+        // Then the upper folder was not the problem.
         Err(_) => Err(refused),
     }
 }
 
-/// Two empty folders, of which the first looks like `upper`: it is the merged tree's root.
+/// Two empty folders. The first has the attributes of `upper`, because it is the root of the merged tree.
 fn scratch_like(upper: &OwnedFd, staging: &OwnedFd) -> Result<(OwnedFd, OwnedFd)> {
     let stat = rustix::fs::fstat(upper).doing("look at", "the folder of changes")?;
     for name in SCRATCH {
@@ -219,8 +220,8 @@ fn open_in(folder: &OwnedFd, name: &str) -> Result<OwnedFd> {
     rustix::fs::openat(folder, name, flags, Mode::empty()).doing("open", name)
 }
 
-/// The same layers with the owners that they have for the container's users. They are attached to the staging area, for
-/// older kernels merge only what is attached.
+/// The same layers with owners mapped for the container's users. They are attached to the staging area, because older
+/// kernels only merge attached mounts.
 fn translated(stack: &OpenStack, staging: &OwnedFd, users: &Users) -> Result<OpenStack> {
     let translate = |folder: &OwnedFd| -> Result<OwnedFd> {
         let tree = mount_api::clone_tree(folder, c"", false).doing("bind", "the layer")?;
@@ -237,7 +238,7 @@ fn translated(stack: &OpenStack, staging: &OwnedFd, users: &Users) -> Result<Ope
     let upper = match &stack.upper {
         None => None,
         Some((upper, _)) => {
-            // overlayfs wants both of them in one mount.
+            // overlayfs requires both of them in the same mount.
             let around = translate(&open(upper, OsStr::new(".."))?)?;
             Some((open(&around, &stack.names.0)?, open(&around, &stack.names.1)?))
         }
@@ -256,10 +257,10 @@ fn bind_layer(layer: &OwnedFd, read_only: bool) -> Result<OwnedFd> {
     Ok(tree)
 }
 
-/// Options that every stack has. `userxattr` is what an unprivileged mount must use, and one format serves all.
+/// Options of every stack. `userxattr` is required for unprivileged mounts, so all layers use this format.
 const OPTIONS: [(&str, Option<&str>); 3] = [("userxattr", None), ("index", Some("off")), ("xino", Some("off"))];
 
-/// Layers are named by their descriptors' numbers, relative to `/proc/self/fd`: a value may have 255 bytes only.
+/// Layers are named by their descriptor numbers, relative to `/proc/self/fd`: a value is limited to 255 bytes.
 fn overlay(stack: &OpenStack) -> std::result::Result<OwnedFd, mount_api::MountFailure> {
     let name = |fd: &OwnedFd| fd.as_raw_fd().to_string();
     let lower: Vec<String> = stack.lower.iter().map(name).collect();

@@ -1,4 +1,4 @@
-//! What every container gets: `/proc`, `/dev`, `/sys` and `/sys/fs/cgroup`, as docker makes them.
+//! What every container has: `/proc`, `/dev`, `/sys` and `/sys/fs/cgroup`, as in docker.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -22,18 +22,18 @@ use crate::container::sandbox::without::Without;
 pub(super) const NO_SUID_DEV_EXEC: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
-/// What is at the standard places, by handles.
+/// Handles of what is at the standard places.
 pub(super) struct Standard {
-    /// rbuild's own, which it writes to.
+    /// rbuild's own procfs, which it writes to.
     pub(super) proc: KernelFiles,
     pub(super) dev: Dev,
-    /// What is seen, with what has been put in its place: parts of it are hidden.
+    /// The procfs that the user has mounted instead, if any: parts of it are masked.
     pub(super) shown_proc: Option<KernelFiles>,
     pub(super) sys: KernelFiles,
 }
 
 impl Standard {
-    /// Lets what was mounted over one of these be it from now on.
+    /// Replaces one of these by what was mounted over it.
     pub(super) fn give_way_to(&mut self, tree: OwnedFd, role: Role, isolation: &Isolation) -> Result<()> {
         match role {
             Role::Ordinary => {}
@@ -63,9 +63,9 @@ pub(super) fn mount(
     Ok(Standard { proc, dev, shown_proc: None, sys })
 }
 
-/// A fresh procfs, which shows the container's own processes. Root of a user namespace that shares the host's is not
-/// allowed one; it gets the host's, with what is mounted in it, and so does one whose surroundings hide parts of theirs. One that shows the processes of another container is made
-/// beforehand.
+/// A new procfs for the container's own processes. Root of a user namespace that shares the host's PID namespace may
+/// not mount one; it gets the host's, with the mounts in it, as does a container whose surroundings mask parts of
+/// `/proc`. A procfs for the processes of another container is created beforehand.
 fn proc(points: &mut MountPoints<'_>, isolation: &Isolation, of_others: Option<OwnedFd>) -> Result<KernelFiles> {
     let fresh = of_others.map_or_else(|| mount_api::create("proc", &[], NO_SUID_DEV_EXEC), Ok);
     let proc = match fresh {
@@ -84,8 +84,8 @@ fn proc(points: &mut MountPoints<'_>, isolation: &Isolation, of_others: Option<O
     KernelFiles::new(proc, FileSystem::Proc, "/proc")
 }
 
-/// A fresh sysfs, which shows the container's own network. That is not allowed to one that shares a network namespace
-/// made outside of its user namespace; it gets the host's, and reads only.
+/// A new sysfs for the container's own network. It is not permitted with a network namespace that was created outside
+/// of its user namespace; such a container gets the host's, read-only.
 fn sys(points: &mut MountPoints<'_>, isolation: &Isolation) -> Result<KernelFiles> {
     let mut attributes = NO_SUID_DEV_EXEC;
     attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, !isolation.privileged);
@@ -104,12 +104,12 @@ fn sys(points: &mut MountPoints<'_>, isolation: &Isolation) -> Result<KernelFile
     KernelFiles::new(sys, FileSystem::Sys, "/sys")
 }
 
-/// The container's cgroups. Where they can't be mounted (a runtime around this one forbids it), it sees none.
+/// The container's cgroups. If they can't be mounted (a surrounding runtime forbids it), it sees none.
 fn mount_cgroups(sys: &KernelFiles, isolation: &Isolation, cgroups: &CgroupMounts) -> Result<()> {
     let mut attributes = NO_SUID_DEV_EXEC;
     attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, !isolation.privileged);
     let place = Path::new("/sys/fs/cgroup");
-    // Nothing of the image or the user's is mounted yet; the host's `/sys` may have its own cgroups there.
+    // Nothing of the image or the user is mounted yet; the host's `/sys` may have its own cgroups there.
     let point = || {
         let found = kernel_files::beneath(sys.handle(), Path::new("fs/cgroup"), OFlags::PATH, ResolveFlags::empty());
         found.doing("open the mount point", place)

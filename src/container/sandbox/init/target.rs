@@ -1,4 +1,4 @@
-//! Places in the root filesystem that something is mounted on: found within it only, and made when they are missing.
+//! Mount points in the root filesystem: resolved only within it, and created if they are missing.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -14,15 +14,15 @@ use super::kernel_files::{self, FileSystem};
 use crate::base::foreign::{Links, open_at};
 use crate::container::sandbox::channel::CreatedMountPoint;
 
-/// As many links as the kernel follows on one path.
+/// As many links as the kernel follows in one path.
 const MOST_LINKS: usize = 40;
 
-/// The mount points of one root filesystem.
+/// The mount points of a root filesystem.
 pub(in crate::container::sandbox) struct MountPoints<'a> {
     root: &'a OwnedFd,
-    /// The device of the root filesystem, which tells it from what is mounted in it.
+    /// The device of the root filesystem, which distinguishes it from mounts in it.
     device: u64,
-    /// Where overlayfs keeps what is made.
+    /// The overlayfs upper folder, where created files end up.
     upper: Option<&'a OwnedFd>,
     pub(in crate::container::sandbox) created: Vec<CreatedMountPoint>,
     numbers: u32,
@@ -40,18 +40,18 @@ impl<'a> MountPoints<'a> {
         Ok(Self { root, device, upper: None, created: Vec::new(), numbers: 0 })
     }
 
-    /// What is made is known by what it is in this folder, too.
+    /// Also identifies created mount points by their inodes in this folder.
     pub(in crate::container::sandbox) fn kept_in(self, upper: Option<&'a OwnedFd>) -> Self {
         Self { upper, ..self }
     }
 
-    /// Another number each time, for names in the staging area.
+    /// A new number each time, for names in the staging area.
     pub(super) fn next_number(&mut self) -> u32 {
         self.numbers += 1;
         self.numbers
     }
 
-    /// A handle of the place; makes it, and what is missing above it.
+    /// A handle of the path; it and its missing parents are created.
     pub(in crate::container::sandbox) fn open(&mut self, path: &Path, kind: PointKind) -> Result<OwnedFd> {
         match open(self.root, path) {
             Err(Errno::NOENT) => self.make(path, kind),
@@ -59,7 +59,7 @@ impl<'a> MountPoints<'a> {
         }
     }
 
-    /// Makes a folder and what is missing above it, and gives what was made.
+    /// Creates a folder and its missing parents, and returns what was created.
     pub(in crate::container::sandbox) fn make_directory(
         root: &'a OwnedFd,
         path: &Path,
@@ -69,7 +69,7 @@ impl<'a> MountPoints<'a> {
         Ok(points.created)
     }
 
-    /// A handle of a folder of that name in the root itself, which is no link; makes it when it is missing.
+    /// A handle of a folder with that name in the root itself, not a link; it is created if missing.
     pub(super) fn open_own(&mut self, name: &str) -> Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         match kernel_files::beneath(self.root, Path::new(name), flags, ResolveFlags::empty()) {
@@ -79,7 +79,7 @@ impl<'a> MountPoints<'a> {
         }
     }
 
-    /// Goes a name at a time. A link that leads to what is missing is followed, as docker does, within the root.
+    /// Works name by name. A dangling link is followed, as in docker, within the root.
     fn make(&mut self, path: &Path, kind: PointKind) -> Result<OwnedFd> {
         let mut names: VecDeque<OsString> = names_of(path).collect();
         let mut links = 0;
@@ -131,13 +131,14 @@ impl<'a> MountPoints<'a> {
         made.doing("open the mount point", walked)
     }
 
-    /// Of what was just made, and nobody but this process has seen.
+    /// For a path that was just created and that only this process knows.
     fn identity(&self, path: &Path) -> Option<(u64, u64)> {
         let made = open_at(self.upper?, path, OFlags::PATH, Links::Refused).ok()?;
         fstat(made).ok().map(|stat| (stat.st_dev, stat.st_ino))
     }
 
-    /// Where a folder is. A new name in one of the kernel's filesystems means something to the kernel: a cgroup, say.
+    /// The path of a folder. Creating a name in one of the kernel's filesystems has an effect in the kernel: a new
+    /// cgroup, for example.
     fn place_to_make_in(&self, parent: &OwnedFd, walked: &Path) -> Result<PathBuf> {
         let kind = FileSystem::of(parent).doing("look at the folder of", walked)?;
         let place = self.place_of(parent)?;
@@ -150,7 +151,7 @@ impl<'a> MountPoints<'a> {
         }
     }
 
-    /// Where a handle is in the root filesystem, after all links. Reads the host's `/proc`.
+    /// The path of a handle in the root filesystem, with all links resolved. Reads the host's `/proc`.
     pub(super) fn place_of(&self, handle: &OwnedFd) -> Result<PathBuf> {
         let read = |fd: &OwnedFd| {
             let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(fd));
@@ -170,7 +171,7 @@ fn names_of(path: &Path) -> impl Iterator<Item = OsString> + '_ {
     })
 }
 
-/// A handle of a path, for which symbolic links and `..` never lead out of the root.
+/// A handle of a path; symbolic links and `..` never lead out of the root.
 pub(super) fn open(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     open_with(root, path, OFlags::PATH | OFlags::CLOEXEC)
 }

@@ -1,4 +1,4 @@
-//! The program's terminal: one of the container's own devpts, with its master handed to rbuild.
+//! The program's terminal: from the container's own devpts; rbuild gets its master side.
 
 use std::os::fd::OwnedFd;
 
@@ -18,7 +18,7 @@ pub(super) struct Terminal {
     slave: OwnedFd,
 }
 
-/// Makes the terminal, gives it to the user, as the host numbers them, and shows it as `/dev/console`.
+/// Creates the terminal, gives it to the user (with the host's IDs), and mounts it at `/dev/console`.
 pub(super) fn open(dev: &Dev, user: &User) -> Result<Terminal> {
     let terminal = in_terminals(&dev.terminals, user)?;
     let name = "the terminal";
@@ -29,8 +29,8 @@ pub(super) fn open(dev: &Dev, user: &User) -> Result<Terminal> {
     Ok(terminal)
 }
 
-/// Makes a terminal in a container that runs, and that this process is in; gives it to the user. What the container shows
-/// at `/dev/pts` is only used if it is the kernel's.
+/// Creates a terminal in a running container, which this process has entered, and gives it to the user. What the
+/// container has at `/dev/pts` is only used if it is the kernel's.
 pub(super) fn open_in_container(user: &User) -> Result<Terminal> {
     const PLACE: &str = "/dev/pts";
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -56,7 +56,7 @@ fn in_terminals(terminals: &KernelFiles, user: &User) -> Result<Terminal> {
 }
 
 impl Terminal {
-    /// Makes it the controlling terminal of this process, which must lead a session, and its input and output.
+    /// Makes it the controlling terminal of this process, which must be a session leader, and its standard streams.
     pub(super) fn take(self) -> Result<()> {
         rustix::process::ioctl_tiocsctty(&self.slave).doing("take", "the terminal")?;
         rustix::stdio::dup2_stdin(&self.slave).doing("read from", "the terminal")?;

@@ -1,4 +1,4 @@
-//! The mounts that the container asks for by name: folders of the host, other stacks of layers, tmpfs, files.
+//! The container's requested mounts: folders of the host, other stacks of layers, tmpfs, files.
 
 use std::os::fd::OwnedFd;
 
@@ -17,15 +17,15 @@ use crate::container::sandbox::container::{Mount, MountSource, Propagation, Tmpf
 use crate::container::sandbox::isolation::Isolation;
 use crate::container::sandbox::mount_api;
 
-/// What had to be opened while the host's filesystem was as it is.
+/// What has to be opened while the host's filesystem is still visible.
 pub(super) enum OpenSource {
     Tree(OwnedFd),
     Stack(OpenStack),
-    /// Made when it is attached.
+    /// Created when it is attached.
     New,
 }
 
-/// Opens what the mounts take from the host, in their order.
+/// Opens the mounts' sources on the host, in order.
 pub(super) fn open(mounts: &[Mount], users: Option<&Users>) -> Result<Vec<OpenSource>> {
     let open = |mount: &Mount| match &mount.source {
         MountSource::Bind { path, recursive, .. } => root::clone_host_path(path, *recursive).map(OpenSource::Tree),
@@ -67,7 +67,7 @@ pub(super) fn attach(
                 let attributes = FileAttributes { mode: *mode, uid: *uid, gid: *gid };
                 memory_file(root, &format!("file-{index}"), content, attributes)?
             }
-            // `open` gives a stack for a stack, and a tree for all others.
+            // `open` returns a stack for a stack, and a tree for all others.
             (_, MountSource::Stack { .. } | MountSource::Bind { .. } | MountSource::Own(_)) => continue,
             (_, MountSource::Within { .. }) => continue,
             (_, MountSource::TmpfsOfProcess { .. }) => continue,
@@ -97,7 +97,7 @@ pub(super) fn attach(
     Ok(())
 }
 
-/// The kernel mounts folders on folders, and files on files.
+/// Checks that a folder is mounted on a folder, and a file on a file.
 fn matching(point: &OwnedFd, kind: PointKind, mount: &Mount) -> Result<()> {
     let is_directory = target::is_directory(point).doing("look at", &mount.target)?;
     let action = match (kind, is_directory) {
@@ -108,9 +108,9 @@ fn matching(point: &OwnedFd, kind: PointKind, mount: &Mount) -> Result<()> {
     Err(Errno::NOTDIR).doing(action, &mount.target)
 }
 
-/// Device nodes open only where rbuild put them: the program may make any (it has CAP_MKNOD), and use none. A node that is
-/// mounted by itself can be opened if docker lets every container open it.
-/// What holds for all that is mounted there, and what for the mount itself only.
+/// The attributes of a mount and all mounts below it, and those of the mount alone. Device nodes can only be opened
+/// where rbuild has put them: the program may create any (it has CAP_MKNOD), but can't use them. A node that is mounted
+/// itself can be opened if docker lets every container open it.
 fn attributes(mount: &Mount, tree: &OwnedFd, isolation: &Isolation) -> (MountAttrFlags, MountAttrFlags) {
     let mut attributes = MountAttrFlags::empty();
     let mut here = MountAttrFlags::empty();
@@ -131,7 +131,7 @@ fn attributes(mount: &Mount, tree: &OwnedFd, isolation: &Isolation) -> (MountAtt
     (attributes, here)
 }
 
-/// The tree was taken while the host's mounts had their peers.
+/// The tree was cloned while the host's mounts still had their peers.
 fn propagate(tree: &OwnedFd, mount: &Mount) -> rustix::io::Result<()> {
     match &mount.source {
         MountSource::Bind { propagation: Propagation::Shared, .. } => Ok(()),
@@ -140,8 +140,8 @@ fn propagate(tree: &OwnedFd, mount: &Mount) -> rustix::io::Result<()> {
     }
 }
 
-/// One folder or file of a merged stack, as a mount of its own. The stack is attached to the staging area for that:
-/// older kernels clone only what is attached.
+/// A folder or file of a merged stack, as a mount of its own. The stack is attached to the staging area for that,
+/// because older kernels can only clone attached mounts.
 fn part_of(merged: &OwnedFd, path: &std::path::Path, root: &Root, index: usize) -> Result<OwnedFd> {
     let name = format!("stack-{index}");
     rustix::fs::mkdirat(&root.staging, name.as_str(), Mode::RWXU).doing("create", &name)?;
@@ -169,7 +169,7 @@ fn tmpfs(options: &TmpfsOptions, root: &Root) -> Result<OwnedFd> {
     mount_api::create("tmpfs", &settings, attributes).doing("mount", "tmpfs")
 }
 
-/// What belongs to the mount and not to the filesystem.
+/// An option of the mount rather than of the filesystem.
 fn attribute(option: &str) -> Option<MountAttrFlags> {
     Some(match option {
         "noatime" => MountAttrFlags::MOUNT_ATTR_NOATIME,
@@ -185,7 +185,7 @@ struct FileAttributes {
     gid: u32,
 }
 
-/// A file in the staging area, which is memory, as a mount.
+/// A file in the staging area, which is in memory, as a mount.
 fn memory_file(root: &Root, name: &str, content: &[u8], attributes: FileAttributes) -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(attributes.mode);

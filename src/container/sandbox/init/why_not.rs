@@ -1,4 +1,4 @@
-//! Why a program of the container's can't be executed. Looked at from inside of the container, and with the program's rights.
+//! Finds out why a program can't be executed, from inside of the container and with the program's rights.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -9,10 +9,10 @@ use rustix::io::Errno;
 
 use crate::container::sandbox::error::InitError;
 
-/// What is read of a file at once: the kernel itself looks no further for an interpreter's name.
+/// How much of a file is read: the kernel also stops there when it looks for an interpreter.
 const MOST_BYTES: usize = 4096;
 
-/// What execve's answer means, looked at from inside the container.
+/// The meaning of execve's error.
 pub(super) fn executable(program: &OsStr, errno: Errno) -> InitError {
     let name = program.to_string_lossy().into_owned();
     match errno {
@@ -26,8 +26,8 @@ pub(super) fn executable(program: &OsStr, errno: Errno) -> InitError {
     }
 }
 
-/// What a script's first line, or an ELF file's interpreter segment (elf(5)), names. The file may be anything: nothing is
-/// waited for, and little is read.
+/// The interpreter in a script's first line, or in an ELF file's interpreter segment (elf(5)). The file may be
+/// anything: this never blocks, and reads little.
 fn interpreter(program: &Path) -> Option<String> {
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(program).ok()?;
     if !file.metadata().ok()?.is_file() {

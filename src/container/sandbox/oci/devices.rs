@@ -1,4 +1,4 @@
-//! What a specification says of devices.
+//! The devices in a specification.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::container::sandbox::isolation::Isolation;
 
-/// Of the host's `/dev`, what every container has one of its own of.
+/// Entries of `/dev` that every container has its own version of.
 const NOT_OF_THE_HOST: [&str; 6] = ["pts", "shm", "mqueue", "console", "fd", ".udev"];
 
-/// What every container may open: kind, major and minor number (docker's list).
+/// What every container may open: type, major and minor number (docker's list).
 const USUAL: [(&str, i64, i64); 8] = [
     ("c", 1, 3),
     ("c", 1, 5),
@@ -19,11 +19,11 @@ const USUAL: [(&str, i64, i64); 8] = [
     ("c", 1, 9),
     ("c", 5, 0),
     ("c", 5, 2),
-    // All terminals.
+    // All pseudoterminals.
     ("c", 136, -1),
 ];
 
-/// The nodes to be made beside those that every container has. One that is gone is left to the runtime to miss.
+/// The nodes in addition to those of every container. If a host device is gone, the runtime reports it.
 pub(super) fn nodes(isolation: &Isolation) -> Vec<Value> {
     let mut nodes = Vec::new();
     if isolation.privileged {
@@ -59,7 +59,7 @@ fn add(host: &Path, place: PathBuf, nodes: &mut Vec<Value>) {
     }));
 }
 
-/// Which devices may be opened.
+/// The device rules.
 pub(super) fn rules(isolation: &Isolation, nodes: &[Value]) -> Value {
     if isolation.privileged {
         return json!([{"allow": true, "access": "rwm"}]);
@@ -87,7 +87,7 @@ fn parse(rule: &str) -> Option<Value> {
     Some(allow(kind, number(major)?, number(minor)?, access))
 }
 
-/// A number below zero stands for all of them.
+/// A negative number means all.
 fn allow(kind: &str, major: i64, minor: i64, access: &str) -> Value {
     let mut rule = json!({"allow": true, "type": kind, "access": access});
     for (key, number) in [("major", major), ("minor", minor)] {

@@ -1,5 +1,5 @@
-//! A container in the words of the OCI runtime specification, for other runtimes than this one (config.md, config-linux.md
-//! of github.com/opencontainers/runtime-spec).
+//! A container as an OCI runtime specification, for other runtimes (config.md and config-linux.md of
+//! github.com/opencontainers/runtime-spec).
 
 mod devices;
 mod mounts;
@@ -19,21 +19,21 @@ pub use resources::resources;
 
 const VERSION: &str = "1.0.2";
 
-/// What the specification says beyond the container: where its runtime finds things.
+/// What a specification needs in addition to the container.
 #[derive(Debug)]
 pub struct Places<'a> {
     /// The folder of its root filesystem.
     pub root: &'a Path,
-    /// The network namespace that it joins; without one it gets an empty one, unless it has the host's.
+    /// The network namespace to join; without it, the container gets a new one, unless it uses the host's.
     pub network: Option<String>,
-    /// Below the mount of each hierarchy; the runtime's own choice without it.
+    /// The cgroup's path below the mount of each hierarchy; `None` lets the runtime choose.
     pub cgroup: Option<String>,
     pub annotations: &'a BTreeMap<String, String>,
     /// Rows and columns of its terminal.
     pub console_size: (u16, u16),
 }
 
-/// The content of a bundle's `config.json`. `file` gives the path of a file with what a mount is to show.
+/// The content of a bundle's `config.json`. `file` returns the path of a file with a mount's inline content.
 pub fn specification<E>(
     container: &Container,
     places: &Places<'_>,
@@ -77,7 +77,7 @@ pub fn specification<E>(
             "seccomp": if isolation.privileged { Value::Null } else { isolation.seccomp.to_oci(capabilities) },
         },
     });
-    // A name can be given only to a host of its own.
+    // A hostname can only be set in a UTS namespace of its own.
     if let (Some(name), Namespace::Own) = (&isolation.hostname, isolation.namespaces.uts) {
         specification["hostname"] = json!(name);
     }
@@ -87,11 +87,11 @@ pub fn specification<E>(
     Ok(specification)
 }
 
-/// The program, and what it may do; alone, for one more in a container that runs.
+/// The program and its rights; used by itself for another program in a running container.
 pub fn process(process: &Process, capabilities: CapabilitySet, no_new_privileges: bool) -> Value {
     let text = |word: &std::ffi::OsString| word.to_string_lossy().into_owned();
     let names = capabilities.names();
-    // A user that is not root has none in effect, as when rbuild starts it.
+    // A user other than root has no effective capabilities, as when rbuild starts the program itself.
     let effective = if process.user.uid == 0 { names.clone() } else { Vec::new() };
     let limits: Vec<Value> = process
         .limits
@@ -114,7 +114,7 @@ pub fn process(process: &Process, capabilities: CapabilitySet, no_new_privileges
     })
 }
 
-/// The name of the domain has no field of its own in this version of the specification.
+/// This version of the specification has no field for the domain name, so it is set as a sysctl.
 fn sysctls(isolation: &Isolation) -> BTreeMap<String, String> {
     let mut sysctls = isolation.usual_sysctls.clone();
     sysctls.extend(isolation.sysctls.clone());

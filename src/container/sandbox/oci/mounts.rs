@@ -1,4 +1,4 @@
-//! What a specification says of mounts.
+//! The mounts in a specification.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub(super) fn standard(isolation: &Isolation) -> Vec<Value> {
     let bind = |place: &str, options: &[&str]| json!({"destination": place, "type": "bind", "source": place, "options": options});
     let access = if isolation.privileged { "rw" } else { "ro" };
     let shm_size = format!("size={}", isolation.shm_size);
-    // Where there is one user only, no file can be given to the group of terminals.
+    // With a single user mapped, no file can be given to the group of terminals.
     let terminals: &[&str] = match user_namespace::entered() {
         Some(IdMapping::Single { .. }) => &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
         _ => &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
@@ -35,7 +35,7 @@ pub(super) fn standard(isolation: &Isolation) -> Vec<Value> {
         Namespace::Own => all.push(mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"])),
         _ => all.push(bind("/dev/mqueue", &["rbind", "nosuid", "noexec", "nodev"])),
     }
-    // Root of a user namespace can't mount what shows a network that is not of that namespace.
+    // Root of a user namespace can't mount a sysfs for a network namespace that belongs to another one.
     all.push(match is_foreign {
         true => bind("/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]),
         false => mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", access]),
@@ -46,7 +46,7 @@ pub(super) fn standard(isolation: &Isolation) -> Vec<Value> {
     all
 }
 
-/// Nothing for a stack of layers, as only builds mount such, and for what no other runtime could find.
+/// `None` for a stack of layers, which only builds mount, and for anything that another runtime could not find.
 pub(super) fn own<E>(
     mount: &Mount,
     file: &mut impl FnMut(&[u8], u32) -> Result<String, E>,
@@ -75,7 +75,7 @@ pub(super) fn own<E>(
             let access = if mount.read_only { "ro" } else { "rw" };
             json!({"destination": place, "type": "tmpfs", "source": "tmpfs", "options": tmpfs(options, access)})
         }
-        // The one who mounts the root filesystem has said where it is then.
+        // The code that mounts the root filesystem has resolved the path by then.
         MountSource::Within { folder, path, .. } => {
             bind(folder.join(path).display().to_string(), "rbind", Propagation::Private)
         }
@@ -83,7 +83,7 @@ pub(super) fn own<E>(
     }))
 }
 
-/// Nothing is mounted below a file, and crun fails where it is to look for such.
+/// A file has no mounts below it, and crun fails when it is told to include them.
 fn depth(path: &Path, recursive: bool) -> &'static str {
     if recursive && path.is_dir() { "rbind" } else { "bind" }
 }

@@ -1,10 +1,10 @@
-//! What a specification says of limits; `update` of a runtime takes the same.
+//! The limits in a specification; a runtime's `update` takes the same.
 
 use serde_json::{Map, Value, json};
 
 use crate::container::sandbox::isolation::{Limits, ThrottleKind};
 
-/// Without the rules of devices. What is not limited is not there.
+/// Without device rules. Unset limits are left out.
 pub fn resources(limits: &Limits) -> Value {
     let signed = |number: u64| i64::try_from(number).unwrap_or(-1);
     let mut all = Map::new();

@@ -1,7 +1,7 @@
 //! Rules → classic BPF.
 //!
-//! Call numbers are looked up by bisection over ranges with the same answer. That matters at the start, not only in
-//! each call: the kernel runs the filter once for every number when it is attached.
+//! System call numbers are looked up by binary search over ranges with the same verdict. This matters at the start, not
+//! only for each call: the kernel runs the filter once for every number when it is attached.
 
 use std::collections::BTreeMap;
 
@@ -23,18 +23,18 @@ const JUMP_GREATER: u16 = 0x25;
 const JUMP_GREATER_OR_EQUAL: u16 = 0x35;
 const RETURN: u16 = 0x06;
 
-/// What a call number gets.
+/// The verdict for a system call number.
 #[derive(Debug, Clone, PartialEq)]
 enum Verdict {
     Answer(Action),
-    /// The first whose conditions all hold; the default when there is none.
+    /// The first action whose conditions all hold; otherwise the default.
     Conditional(Vec<(Vec<Condition>, Action)>),
 }
 
 pub(super) fn assemble(rules: &Rules) -> Program {
     let mut lines: BTreeMap<u32, Vec<(u32, Verdict)>> = BTreeMap::new();
     for arch in &rules.architectures {
-        // x32's numbers come after all of x86-64's, whose audit value it has.
+        // x32 shares the audit value of x86-64; its numbers come after all of x86-64's.
         lines.entry(arch.audit_value()).or_default().extend(ranges(*arch, rules));
     }
     let mut program = vec![instruction(LOAD, 0, 0, ARCHITECTURE)];
@@ -45,12 +45,12 @@ pub(super) fn assemble(rules: &Rules) -> Program {
         program.push(instruction(JUMP, 0, 0, lookup.len() as u32));
         program.append(&mut lookup);
     }
-    // An architecture that the profile does not know: no such call.
+    // An architecture that the profile does not have: no such call.
     program.push(answer(Action::errno(libc::ENOSYS)));
     program
 }
 
-/// Goes before a program: calls by x32's numbers, which have x86-64's audit value, do not exist.
+/// For the start of a program: calls by x32's numbers, which have x86-64's audit value, do not exist.
 pub(super) fn without_x32() -> Program {
     vec![
         instruction(LOAD, 0, 0, NUMBER),
@@ -59,7 +59,8 @@ pub(super) fn without_x32() -> Program {
     ]
 }
 
-/// What each system call of the architecture gets. A rule without conditions outweighs those with.
+/// The verdict for each system call of the architecture. A rule without conditions takes precedence over those with
+/// conditions.
 fn verdicts(arch: Architecture, rules: &[Rule]) -> BTreeMap<u32, Verdict> {
     let mut table = BTreeMap::new();
     for rule in rules {
@@ -75,7 +76,7 @@ fn verdicts(arch: Architecture, rules: &[Rule]) -> BTreeMap<u32, Verdict> {
     table
 }
 
-/// The line of the architecture's numbers, cut where the answer changes: each range begins at its number.
+/// The ranges of the architecture's numbers with the same verdict, each by its first number.
 fn ranges(arch: Architecture, rules: &Rules) -> Vec<(u32, Verdict)> {
     let table = verdicts(arch, &rules.rules);
     let mut ranges: Vec<(u32, Verdict)> = vec![(arch.first_number(), Verdict::Answer(rules.default))];
@@ -89,7 +90,7 @@ fn ranges(arch: Architecture, rules: &Rules) -> Vec<(u32, Verdict)> {
         push(number, verdict);
         push(number + 1, Verdict::Answer(if Some(number) == last { rules.beyond() } else { rules.default }));
     }
-    // Neighbours were apart until the number between them was known.
+    // Equal neighbours were separated by a number that turned out to have the same verdict.
     ranges.dedup_by(|next, previous| next.1 == previous.1);
     ranges
 }
@@ -117,7 +118,7 @@ fn bisect(ranges: &[(u32, Verdict)], default: Action) -> Program {
 fn conditional(alternatives: &[(Vec<Condition>, Action)], default: Action) -> Program {
     let mut program = Program::new();
     for (conditions, action) in alternatives {
-        // Backwards, because each condition has to know how far the next alternative is.
+        // Backwards, because each condition has to know the distance to the next alternative.
         let mut block = vec![answer(*action)];
         for condition in conditions.iter().rev() {
             let mut test = test(condition, block.len());
@@ -130,23 +131,23 @@ fn conditional(alternatives: &[(Vec<Condition>, Action)], default: Action) -> Pr
     program
 }
 
-/// Falls through when the condition holds; otherwise jumps over `skip` instructions more.
+/// Falls through if the condition holds; otherwise skips `skip` more instructions.
 ///
-/// Arguments have 64 bits and the machine 32: the high half is compared first. A system has few conditions, so
+/// Arguments have 64 bits and the BPF machine 32: the high half is compared first. A system call has few conditions, so
 /// the distances fit into a byte (an alternative has at most six conditions of eight instructions).
 fn test(condition: &Condition, skip: usize) -> Program {
     let skip = skip as u8;
     let (low, high) = (ARGUMENTS + 8 * condition.index, ARGUMENTS + 8 * condition.index + 4);
     let (value_low, value_high) = (condition.value as u32, (condition.value >> 32) as u32);
     let load = |offset| instruction(LOAD, 0, 0, offset);
-    // A 64-bit comparison by a jump code: what to do when the high half is greater, and when it is equal.
+    // A 64-bit comparison by a jump code: what to do if the high half is greater, and if it is equal.
     let ordered = |code: u16, holds_if_taken: bool| {
         let (greater, less) = if holds_if_taken { (3, 2 + skip) } else { (3 + skip, 2) };
         let (taken, not_taken) = if holds_if_taken { (0, skip) } else { (skip, 0) };
         vec![
             load(high),
             instruction(JUMP_GREATER, greater, 0, value_high),
-            // Not greater: equal goes on to the low half, less is decided.
+            // Not greater: if equal, the low half decides; if less, it is decided.
             instruction(JUMP_EQUAL, 0, less, value_high),
             load(low),
             instruction(code, taken, not_taken, value_low),
@@ -251,7 +252,7 @@ mod tests {
         }
     }
 
-    /// Each container's start pays for each range: the kernel checks, compiles and runs what they are assembled to.
+    /// Each range costs time at each container's start: the kernel checks, compiles and runs the resulting code.
     #[test]
     fn neighbours_with_one_answer_are_one_range() {
         for native in [Architecture::X86_64, Architecture::Aarch64] {

@@ -1,5 +1,5 @@
-//! rbuild's default filter beside docker's profile (`fixtures/seccomp`): what each system call gets, in both, on both
-//! processors, whatever the capabilities. A difference is a decision, and is written down here.
+//! Compares rbuild's default filter with docker's profile (`fixtures/seccomp`): the verdict for each system call, on
+//! both architectures, with any capabilities. A difference is a decision, and is recorded here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use crate::container::sandbox::capability::CapabilitySet;
 
 const DOCKERS: &[u8] = include_bytes!("../../../../fixtures/seccomp/docker-default.json");
 
-/// Where rbuild differs, and why: architecture and name of the call. There is nothing.
+/// The differences and their reasons: architecture, system call, reason. There are none.
 const DIFFERENCES: [(&str, &str, &str); 0] = [];
 
-/// Sets of capabilities: docker's own, none, all, and each one alone.
+/// Sets of capabilities: docker's default, none, all, and each one alone.
 fn capability_sets() -> Vec<CapabilitySet> {
     let alone = CapabilitySet::ALL
         .names()
@@ -23,7 +23,7 @@ fn capability_sets() -> Vec<CapabilitySet> {
     [CapabilitySet::default(), CapabilitySet::EMPTY, CapabilitySet::ALL].into_iter().chain(alone).collect()
 }
 
-/// Arguments at which a rule of either may change its mind: all that it compares with, what is beside it, each bit.
+/// Arguments at which a rule's verdict may change: all values that it compares with, their neighbours, and each bit.
 fn arguments(both: [&Rules; 2], name: &str) -> Vec<[u64; 2]> {
     let rules = both.into_iter().flat_map(|rules| &rules.rules).filter(|rule| rule.name == name);
     let conditions: Vec<_> = rules.flat_map(|rule| &rule.conditions).collect();
@@ -74,7 +74,7 @@ fn the_default_profile_is_dockers() {
     assert!(gone.is_empty(), "no difference any more: {gone:?}");
 }
 
-/// Other runtimes read the profile by names, and know no other of these processors than docker's.
+/// Other runtimes read the profile by names, and it must have the names of docker's profile for these architectures.
 #[test]
 fn what_other_runtimes_are_told_is_dockers() {
     let docker = Profile::parse(DOCKERS).unwrap();

@@ -1,10 +1,10 @@
-//! docker's default profile: what is not listed fails with EPERM.
+//! docker's default profile: system calls that are not listed fail with EPERM.
 
 use super::profile::{Action, Comparison, Condition, Rule, Rules};
 use super::syscalls::Architecture;
 use crate::container::sandbox::capability::CapabilitySet;
 
-/// Allowed to every container.
+/// Allowed for every container.
 const ALWAYS: &str = "
     accept accept4 access adjtimex alarm bind brk cachestat capget capset chdir chmod chown chown32
     clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep
@@ -43,7 +43,7 @@ const ALWAYS: &str = "
     umask uname unlink unlinkat uretprobe utime utimensat utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid
     write writev";
 
-/// Allowed to containers with that capability.
+/// Allowed for containers with that capability.
 const WITH_CAPABILITY: [(&str, &str); 14] = [
     ("DAC_READ_SEARCH", "open_by_handle_at"),
     (
@@ -66,28 +66,28 @@ const WITH_CAPABILITY: [(&str, &str); 14] = [
     ("PERFMON", "perf_event_open"),
 ];
 
-/// Allowed on a processor of that architecture, and to programs of its 32-bit forms.
+/// Allowed on that architecture, including programs of its 32-bit forms.
 const WITH_ARCHITECTURE: [(Architecture, &str); 2] = [
     (Architecture::X86_64, "arch_prctl modify_ldt"),
     (Architecture::Aarch64, "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2"),
 ];
 
-/// The families of sockets around those that are refused: AF_ALG, the kernel's cryptography (where CVE-2026-31431 was),
-/// and AF_VSOCK, the way to the machine around this one. A rule for each, because libseccomp, which reads them for other
-/// runtimes, takes one comparison of an argument in a rule.
+/// The socket families other than the refused ones: AF_ALG, the kernel's cryptography (where CVE-2026-31431 was), and
+/// AF_VSOCK, the connection to the host of a virtual machine. One rule each, because libseccomp, which other runtimes
+/// use, accepts one comparison of an argument per rule.
 ///
-/// i386's socketcall(2) has its arguments in memory, where a filter can't look. It stays open, as with docker, for the C
-/// library of 32-bit programs knows no other way; AppArmor's profile closes it.
+/// i386's socketcall(2) has its arguments in memory, where a filter can't read them. It stays allowed, as in docker,
+/// because the C library of 32-bit programs has no alternative; the AppArmor profile closes this gap.
 const SOCKET_FAMILIES: [(Comparison, u64); 3] = [
     (Comparison::Less, libc::AF_ALG as u64),
     (Comparison::Equal, libc::AF_ALG as u64 + 1),
     (Comparison::Greater, libc::AF_VSOCK as u64),
 ];
 
-/// The execution domains that personality(2) may set or ask for.
+/// The execution domains that personality(2) may set or query.
 const PERSONALITIES: [u64; 5] = [0, 0x0008, 0x20000, 0x20008, 0xffff_ffff];
 
-/// The flags of clone(2) that make namespaces.
+/// The flags of clone(2) that create namespaces.
 const NAMESPACE_FLAGS: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWIPC
@@ -96,7 +96,7 @@ const NAMESPACE_FLAGS: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET
     | libc::CLONE_NEWCGROUP) as u64;
 
-/// `native` is the processor's architecture.
+/// `native` is the machine's architecture.
 pub(super) fn rules(capabilities: CapabilitySet, native: Architecture) -> Rules {
     let mut rules: Vec<Rule> = ALWAYS.split_whitespace().map(allow).collect();
     for (_, names) in WITH_ARCHITECTURE.iter().filter(|(architecture, _)| *architecture == native) {
@@ -111,7 +111,7 @@ pub(super) fn rules(capabilities: CapabilitySet, native: Architecture) -> Rules 
     rules.extend(PERSONALITIES.map(|domain| allow_if("personality", Comparison::Equal, domain, 0)));
     if !capabilities.contains("SYS_ADMIN") {
         rules.push(allow_if("clone", Comparison::MaskedEqual, NAMESPACE_FLAGS, 0));
-        // Its flags are in memory, where a filter can't look; with ENOSYS the C library falls back to clone.
+        // Its flags are in memory, where a filter can't read them; on ENOSYS the C library falls back to clone.
         rules.push(Rule { action: Action::errno(libc::ENOSYS), ..allow("clone3") });
     }
     Rules { default: Action::errno(libc::EPERM), rules, architectures: native.family().to_vec() }

@@ -28,11 +28,11 @@ pub enum Seccomp {
     Profile(Arc<Profile>),
 }
 
-/// Classic BPF; each number is one `sock_filter` (linux/filter.h): code, jt, jf, k from the highest byte down.
+/// Classic BPF; each number is a `sock_filter` (linux/filter.h): code, jt, jf, k from the highest byte down.
 pub(super) type Program = Vec<u64>;
 
 impl Seccomp {
-    /// The filter for a program with these capabilities; nothing when it is not filtered.
+    /// The filter for a program with these capabilities; `None` if it is not filtered.
     pub(super) fn program(&self, capabilities: CapabilitySet) -> Option<Program> {
         static USUAL: OnceLock<Program> = OnceLock::new();
         let default = || assemble::assemble(&default_profile::rules(capabilities, Architecture::HERE));

@@ -1,19 +1,20 @@
-//! What a program without namespaces may not do beside all that the profile forbids.
+//! Further restrictions of programs without namespaces, in addition to the profile.
 
 use super::profile::{Action, Comparison, Condition, Rule, Rules};
 use super::syscalls::Architecture;
 use super::{Program, assemble};
 
-/// Whom kill(2) signals with that number: everybody.
+/// The PID by which kill(2) signals every process.
 const EVERYBODY: u64 = -1i32 as u32 as u64;
 
-/// Without a network, there are sockets of files only. Where Landlock keeps no signals in, everybody can't be signalled.
+/// Without a network, only Unix sockets are allowed. Without Landlock's signal scope, signalling every process is
+/// refused.
 pub(in crate::container::sandbox) fn narrowing(without_network: bool, without_broadcast: bool) -> Option<Program> {
     let mut rules = Vec::new();
     if without_network {
         let other = [Comparison::Less, Comparison::Greater];
         rules.extend(other.map(|op| refuse("socket", Some((libc::AF_UNIX as u64, op)), libc::EAFNOSUPPORT)));
-        // Its arguments are in memory, where a filter can't look.
+        // Its arguments are in memory, where a filter can't read them.
         rules.push(refuse("socketcall", None, libc::EAFNOSUPPORT));
     }
     if without_broadcast {
@@ -29,8 +30,8 @@ fn refuse(name: &str, condition: Option<(u64, Comparison)>, errno: i32) -> Rule 
     Rule { name: name.to_owned(), conditions, action: Action::errno(errno) }
 }
 
-/// The calls that a tracer answers, and those that fail, each with its error. What nobody sees of what else a program of
-/// this machine's can do is refused: other machines' calls, and threads that are not traced.
+/// A filter with the calls that a tracer handles, and those that fail, each with its errno. It also refuses what the
+/// tracer would not see: calls of other architectures, and untraced threads.
 pub(in crate::container::sandbox) fn tracing(traced: &[&str], refused: &[(&str, i32)]) -> Program {
     const UNTRACED: u64 = libc::CLONE_UNTRACED as u64;
     let rule = |name: &str, action| Rule { name: name.to_owned(), conditions: Vec::new(), action };
@@ -38,7 +39,7 @@ pub(in crate::container::sandbox) fn tracing(traced: &[&str], refused: &[(&str, 
     rules.extend(refused.iter().map(|(name, errno)| rule(name, Action::errno(*errno))));
     let untraced = Condition { index: 0, value: UNTRACED, value_two: UNTRACED, op: Comparison::MaskedEqual };
     rules.push(Rule { name: "clone".to_owned(), conditions: vec![untraced], action: Action::errno(libc::EPERM) });
-    // Whether it can be looked at by its tracer, and rights that it has only by name.
+    // Whether its tracer may access it, and rights that it only has by name.
     for option in [libc::PR_SET_DUMPABLE, libc::PR_CAPBSET_DROP, libc::PR_SET_SECUREBITS, libc::PR_CAP_AMBIENT] {
         rules.push(refuse("prctl", Some((option as u64, Comparison::Equal)), 0));
     }

@@ -1,4 +1,4 @@
-//! A filter in the words of the OCI runtime specification.
+//! A filter in the form of the OCI runtime specification.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::syscalls::Architecture;
 use super::{CapabilitySet, Seccomp, default_profile};
 
 impl Seccomp {
-    /// The filter as names, which the runtime's own library translates; null where there is none.
+    /// The filter by names, which the runtime's own library translates; null if there is none.
     pub(in crate::container::sandbox) fn to_oci(&self, capabilities: CapabilitySet) -> Value {
         let rules = match self {
             Self::Unconfined => return Value::Null,

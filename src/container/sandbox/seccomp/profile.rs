@@ -1,4 +1,4 @@
-//! Profiles in the JSON that docker's `--security-opt seccomp=FILE` takes.
+//! Profiles in JSON, as for docker's `--security-opt seccomp=FILE`.
 
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,7 @@ struct Group {
     excludes: Option<Filter>,
 }
 
-/// For which containers a group counts.
+/// The containers to which a group applies.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Filter {
@@ -94,7 +94,7 @@ enum ActionName {
 pub(super) struct Condition {
     pub(super) index: u32,
     pub(super) value: u64,
-    /// Of `MaskedEqual`: what the argument must be under the mask `value`.
+    /// For `MaskedEqual`: the value that the argument must have under the mask `value`.
     #[serde(default)]
     pub(super) value_two: u64,
     pub(super) op: Comparison,
@@ -133,7 +133,7 @@ impl Condition {
     }
 }
 
-/// What the filter answers (seccomp(2), `SECCOMP_RET_...`).
+/// The filter's return value (seccomp(2), `SECCOMP_RET_...`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Action(pub(super) u32);
 
@@ -145,7 +145,7 @@ impl Action {
         Self(libc::SECCOMP_RET_ERRNO | errno as u32 & 0xffff)
     }
 
-    /// `action`, and `errnoRet` where it has one.
+    /// `action`, with `errnoRet` if it has one.
     pub(in crate::container::sandbox) fn to_oci(self) -> serde_json::Value {
         let data = self.0 & 0xffff;
         match self.0 & !0xffff {
@@ -160,7 +160,7 @@ impl Action {
     }
 }
 
-/// One rule: calls of that name for which all conditions hold get that answer.
+/// A rule: calls with that name for which all conditions hold get that action.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
     pub(super) name: String,
@@ -168,7 +168,7 @@ pub(super) struct Rule {
     pub(super) action: Action,
 }
 
-/// What is assembled: rules that hold for every architecture listed.
+/// The input of the assembler: rules that apply to every listed architecture.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
     pub(super) default: Action,
@@ -177,8 +177,8 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// What calls get whose numbers are beyond all that the rules name, and that are newer than they: ENOSYS, with which
-    /// programs try an older call instead. That is how docker's runtime, runc, answers them.
+    /// The action for calls with numbers above all those in the rules, which are newer: ENOSYS, on which programs try
+    /// an older call instead. docker's runtime, runc, does the same.
     pub(super) fn beyond(&self) -> Action {
         match self.default.0 & libc::SECCOMP_RET_ACTION_FULL {
             libc::SECCOMP_RET_ALLOW | libc::SECCOMP_RET_LOG | libc::SECCOMP_RET_TRACE => self.default,
@@ -188,17 +188,17 @@ impl Rules {
 }
 
 impl Profile {
-    /// Takes docker's JSON, which a file has.
+    /// Parses docker's JSON from a file.
     pub fn of_file(path: &Path, json: &[u8]) -> Result<Self, ProfileError> {
         serde_json::from_slice(json).map_err(|source| ProfileError::Parse { path: path.to_owned(), source })
     }
 
-    /// Takes docker's JSON itself.
+    /// Parses docker's JSON.
     pub fn parse(json: &[u8]) -> Result<Self, ProfileError> {
         serde_json::from_slice(json).map_err(|source| ProfileError::Parse { path: "--security-opt".into(), source })
     }
 
-    /// What it comes to for a container with these capabilities, on a processor of that architecture.
+    /// The rules for a container with these capabilities, on that architecture.
     pub(super) fn rules(&self, capabilities: CapabilitySet, native: Architecture) -> Rules {
         let groups = self.syscalls.iter().filter(|group| group.applies(capabilities, native));
         let rules = groups.flat_map(|group| {
@@ -222,7 +222,7 @@ impl Profile {
             .flat_map(|map| std::iter::once(&map.architecture).chain(map.sub_architectures.iter().flatten()));
         let named: Vec<&String> = self.architectures.iter().chain(mapped).collect();
         let is_named = |arch: &Architecture| named.iter().any(|name| arch.names().contains(&name.as_str()));
-        // The processor's own architecture counts always, as in libseccomp.
+        // The machine's own architecture always applies, as in libseccomp.
         native.family().iter().copied().filter(|arch| *arch == native || is_named(arch)).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// The column of `syscalls.txt`.
+/// A column of `syscalls.txt`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Architecture {
     X86_64 = 0,
@@ -13,17 +13,17 @@ pub(super) enum Architecture {
     Arm = 4,
 }
 
-/// How many columns there are.
+/// The number of columns.
 const ARCHITECTURES: usize = 5;
 
-/// Set in the numbers of the x32 ABI (asm/unistd.h).
+/// This bit is set in the numbers of the x32 ABI (asm/unistd.h).
 const X32_BIT: u32 = 0x4000_0000;
 
 impl Architecture {
-    /// The processor's own.
+    /// The machine's own.
     pub(super) const HERE: Self = if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 };
 
-    /// Those that programs may use on a processor of this one: itself, and its 32-bit forms.
+    /// The architectures of programs that run on this one: itself, and its 32-bit forms.
     pub(super) fn family(self) -> &'static [Self] {
         match self {
             Self::Aarch64 | Self::Arm => &[Self::Aarch64, Self::Arm],
@@ -31,7 +31,7 @@ impl Architecture {
         }
     }
 
-    /// As in the profiles of docker and libseccomp.
+    /// The names in profiles of docker and libseccomp.
     pub(super) fn names(self) -> [&'static str; 2] {
         match self {
             Self::X86_64 => ["amd64", "SCMP_ARCH_X86_64"],
@@ -52,19 +52,19 @@ impl Architecture {
         }
     }
 
-    /// Where its numbers begin.
+    /// Its first system call number.
     pub(super) fn first_number(self) -> u32 {
         if self == Self::X32 { X32_BIT } else { 0 }
     }
 
-    /// The number of a system call; nothing when this architecture has none of that name.
+    /// The number of a system call; `None` if this architecture has no call of that name.
     pub(super) fn number(self, name: &str) -> Option<u32> {
         let number = table().get(name)?[self as usize]?;
         Some(self.first_number() | number)
     }
 }
 
-/// All names that are known.
+/// All known names.
 #[cfg(test)]
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     table().keys().copied()
