@@ -1,4 +1,4 @@
-//! What every command takes, and how it opens the store.
+//! Options of all commands, and opening the store.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,21 +28,21 @@ pub struct Global {
     pub builder: BuilderChoice,
 }
 
-/// Which builder is meant where none is named.
+/// The builder to use if none is named.
 #[derive(Debug, Clone, Default)]
 pub enum BuilderChoice {
-    /// The one of docker's context, as with `docker build`.
+    /// The builder of docker's context, as in `docker build`.
     #[default]
     Context,
-    /// The one that was chosen, as with `docker buildx build`.
+    /// The selected builder, as in `docker buildx build`.
     Current,
     Named(String),
-    /// It is known.
+    /// The resolved builder.
     Found(Arc<Builder>),
 }
 
 impl Global {
-    /// Where the store is.
+    /// The folder of the store.
     pub fn store_root(&self) -> Result<PathBuf, CliError> {
         if let Some(root) = &self.root {
             return Ok(root.clone());
@@ -59,7 +59,7 @@ impl Global {
         Ok(data.join("rbuild"))
     }
 
-    /// The engine that docker's programs mean, also where this one works for none.
+    /// The engine that docker's CLI would use, even if this command works for none.
     pub fn engine_in_use(&self) -> Result<docker_engine::Address, CliError> {
         match &self.engine {
             Some(engine) => Ok(engine.clone()),
@@ -76,7 +76,7 @@ impl Global {
     }
 }
 
-/// Tells what was lost when the machine went down; what proved right needs no words.
+/// Reports what was lost in a power failure; intact data is not mentioned.
 fn look_after_power_loss(store: &Store) -> Result<(), CliError> {
     rights::want();
     for finding in check::after_boot(store.root())? {

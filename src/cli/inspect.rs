@@ -84,7 +84,7 @@ pub fn run_image(args: ImageArgs, global: &Global) -> Result<ExitCode, CliError>
     if args.platform.is_none() {
         return inspect(&args.names, args.format.as_deref(), Some(Kind::Image), false, global);
     }
-    // Each name stands for the image of that platform.
+    // Each name refers to the image of that platform.
     let store = global.open_store()?;
     let chosen = args.names.iter().map(|name| info::find_for(&store, name, args.platform.as_ref()));
     let ids: Vec<String> = chosen.map(|id| id.map(|id| id.to_string())).collect::<Result<_, _>>()?;
@@ -95,7 +95,7 @@ pub fn run_container(args: ContainerArgs, global: &Global) -> Result<ExitCode, C
     inspect(&args.names, args.format.as_deref(), Some(Kind::Container), args.size, global)
 }
 
-/// Shows images of registries.
+/// Prints documents of images in registries.
 fn inspect_remote(args: &ImageArgs) -> Result<ExitCode, CliError> {
     let client = Client::new(&Settings::from_environment()?)?;
     let format = args.format.as_deref();
@@ -107,7 +107,7 @@ fn inspect_remote(args: &ImageArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints what is found, then fails when something is not.
+/// Prints what was found, then fails if something was not.
 pub fn inspect(
     names: &[String],
     format: Option<&str>,
@@ -140,7 +140,7 @@ pub fn inspect(
     Err(CliError::new(lines.join("\nerror: ")))
 }
 
-/// The thing of that name: of each kind in the order in which docker looks for them.
+/// The object of that name: searches the types in docker's order.
 fn find(store: &Store, name: &str, kind: Option<Kind>, size: bool) -> Result<Option<Value>, CliError> {
     for kind in kind.map_or(vec![Kind::Container, Kind::Image, Kind::Network, Kind::Volume], |kind| vec![kind]) {
         let found = match kind {
@@ -192,12 +192,12 @@ fn render(found: &[Value], format: Option<&str>, template: Option<&Template>) ->
     Ok(indented(&found.iter().map(image_inspect::as_answered).collect()) + "\n")
 }
 
-/// Indented by four blanks, as docker does.
+/// Indented by four blanks, as in docker.
 pub(super) fn indented(value: &Value) -> String {
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
     serde::Serialize::serialize(value, &mut serializer).expect("writing to memory does not fail");
-    // What was no UTF-8 when it came is written as docker's daemon writes it.
+    // Invalid UTF-8 is written as docker's daemon does.
     String::from_utf8_lossy(&out).replace('\u{fffd}', "\\ufffd")
 }

@@ -1,7 +1,7 @@
 //! The command line: what was typed, what it means, and what is printed.
 //!
-//! Owns arguments, rendering, progress and exit codes, and nothing else. Hop 1 of a build.
-//! Every command has a file of its own, with its arguments (`Args`) and what it does with them (`run`).
+//! Owns arguments, rendering, progress and exit codes, and nothing else. Hop 1 of a build. Every command has its own
+//! file, with its arguments (`Args`) and its action (`run`).
 
 mod alone;
 mod anew;

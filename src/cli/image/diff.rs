@@ -47,7 +47,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A word for it.
+/// The word for a change.
 pub(super) fn word(change: Change) -> &'static str {
     match change {
         Change::Added => "added",

@@ -43,7 +43,7 @@ const COLUMNS: &[Column] = &[
     Column { field: "Size", heading: "SIZE" },
 ];
 
-/// How much of an instruction docker shows.
+/// How many characters of an instruction docker prints.
 const CREATED_BY_WIDTH: usize = 45;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {

@@ -54,17 +54,17 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// docker's program reads a file itself and sends it on, so its daemon does not know the name.
+/// docker's CLI reads a file itself and sends its content, so the daemon does not know the name.
 fn imported_from(source: &OsStr) -> String {
     format!("Imported from {}", address(source).unwrap_or("-"))
 }
 
-/// The address that is meant, where no file is called so.
+/// The address, unless there is a file of that name.
 fn address(source: &OsStr) -> Option<&str> {
     source.to_str().filter(|text| !Path::new(text).exists() && urls::is_http_url(text))
 }
 
-/// The archive, and its size where that is known.
+/// The archive, and its size if known.
 fn open(store: &Store, source: &OsStr) -> Result<(Box<dyn Read>, Option<u64>), CliError> {
     let file = |path: &Path| -> Result<(Box<dyn Read>, Option<u64>), CliError> {
         let file = File::open(path).at("open", path)?;

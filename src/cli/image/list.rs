@@ -60,7 +60,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 impl Args {
-    /// A tree has its own columns.
+    /// Refuses options that do not apply to a tree.
     fn check_tree(&self) -> Result<(), CliError> {
         let others = [
             (self.quiet, "--quiet"),
@@ -69,7 +69,7 @@ impl Args {
             (self.format.is_some(), "--format"),
         ];
         match others.iter().find(|(given, _)| self.tree && *given) {
-            // docker refuses them in these words: the tree has columns of its own.
+            // docker's message: the tree has its own columns.
             Some((_, option)) => Err(CliError::new(format!("{option} is not yet supported with --tree"))),
             None => Ok(()),
         }
@@ -117,14 +117,14 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a row calls its image.
+/// The name in an image's row.
 struct Name {
     repository: Option<String>,
     tag: Option<String>,
     digest: Option<String>,
 }
 
-/// The names of an image's rows: one for each tag, and, where digests are shown, for each digest of its repository.
+/// The names of an image's rows: one for each tag, and, if digests are shown, for each digest of its repository.
 fn names(image: &ImageInfo, filters: &Filters, shows_digests: bool) -> Vec<Name> {
     let digest_of = |reference: &Reference| reference.digest().map(|digest| digest.as_str().to_owned());
     let shown = |reference: &&Reference| filters.shows(reference);
@@ -151,10 +151,10 @@ fn names(image: &ImageInfo, filters: &Filters, shows_digests: bool) -> Vec<Name>
     names
 }
 
-/// What a row shows.
+/// The content of a row.
 struct Shown {
     no_trunc: bool,
-    /// How many containers use the image, where that was looked for.
+    /// The number of containers that use the image, if it was counted.
     users: Option<usize>,
 }
 

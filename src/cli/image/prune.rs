@@ -28,7 +28,7 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let filters = Filters::parse(&prune_filters(&args.filter), &FILTERS)?;
     filters.until()?;
-    // docker's program asks for the opposite besides, and its daemon does not know which is meant.
+    // docker's CLI adds the opposite value, and its daemon then refuses both.
     if filters.boolean("dangling")? == Some(false) && !args.all {
         let text = "invalid filter 'dangling=[false true]'";
         return Err(CliError::new(text).hint("with -a, images that have names go, too"));

@@ -44,7 +44,7 @@ pub struct ContentTrust {
 }
 
 impl ContentTrust {
-    /// To check signatures and not to check them is not the same.
+    /// Refuses a request for signature checks instead of ignoring it.
     pub fn check(&self) -> Result<(), CliError> {
         let is_asked = self.disable_content_trust == Some(false)
             || self.disable_content_trust.is_none()
@@ -83,14 +83,14 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What docker prints of a pull.
+/// docker's output of a pull.
 struct Shown {
     quiet: bool,
     stream: Stream,
 }
 
 impl Shown {
-    /// Where nobody reads it any more, the last line of the command fails.
+    /// Ignores a closed pipe; the last line of the command reports it.
     fn say(&self, line: String) {
         match self.stream {
             _ if self.quiet => {}
@@ -99,7 +99,7 @@ impl Shown {
         }
     }
 
-    /// Once, however many tags there were.
+    /// Printed once for all tags.
     fn status(&self, name: &Reference, pulled: &[Pulled]) {
         let familiar = name.familiar();
         self.say(match pulled.iter().any(|pulled| pulled.is_new) {
@@ -132,7 +132,7 @@ impl PullWatcher for Shown {
     }
 }
 
-/// Pulls what a command needs, and tells of it on stderr: what the command itself prints stays apart.
+/// Pulls an image that a command needs, with messages on stderr, separate from the command's output.
 pub(in crate::cli) fn fetch(
     store: &Store,
     reference: &Reference,

@@ -52,7 +52,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         say(format!("{tag}: digest: {} size: {}", pushed.digest, pushed.size))?;
     }
     if args.quiet {
-        // With -a, all of them have the one name.
+        // With -a, all tags share this name.
         let name = if args.all_tags { typed } else { typed.with_default_tag() };
         output::print(&format!("{name}\n"))?;
     }

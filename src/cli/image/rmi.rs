@@ -43,7 +43,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     CliError::all(errors).map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Docker's lines for what is gone.
+/// docker's lines for what was removed.
 pub fn lines(removed: &[Removed]) -> String {
     let line = |removed: &Removed| match removed {
         Removed::Untagged(name) => format!("Untagged: {}\n", name.familiar()),

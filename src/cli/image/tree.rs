@@ -1,4 +1,4 @@
-//! `rbuild images --tree`: names, and below each name of an index its images, one for each platform.
+//! `rbuild images --tree`: names, and below the name of an index its images, one for each platform.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ const COLUMNS: &[Column] = &[
     Column { field: "Extra", heading: "EXTRA" },
 ];
 
-/// An image counts as in use (`U`) when a container was made of it.
+/// An image is in use (`U`) if a container was made from it.
 pub fn render(store: &Store, images: &[ImageInfo], filters: &Filters) -> Result<String, CliError> {
     let containers = ImageUse::of(store)?;
     let row = |name: String, image: &ImageInfo, size: u64| {
@@ -48,7 +48,7 @@ pub fn render(store: &Store, images: &[ImageInfo], filters: &Filters) -> Result<
     Ok(Listing::parse(None, default)?.render(COLUMNS, &rows)?)
 }
 
-/// The images of an index, in its order; none when the name means one image.
+/// The images of an index, in its order; empty if the name refers to a single image.
 fn parts_of<'a>(store: &Store, images: &'a [ImageInfo], name: &Reference) -> Result<Vec<&'a ImageInfo>, CliError> {
     let index = store.whole_tag(&name.to_string())?.map(|tag| tag.index).unwrap_or_default();
     Ok(index.iter().filter_map(|id| images.iter().find(|image| image.id() == *id)).collect())

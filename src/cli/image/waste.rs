@@ -12,7 +12,7 @@ use crate::cli::{CliError, output};
 use crate::engine::contents::{self, Contents, FileInLayer, Finding, Waste};
 use crate::image::Platform;
 
-/// Less is not worth a line.
+/// Smaller amounts are not listed.
 const WORTH_TELLING: u64 = 1000;
 
 /// Show what an image could do without, and which line to change

@@ -1,4 +1,4 @@
-//! What can be typed behind `rbuild kaniko`: the flags of kaniko's executor.
+//! The arguments of `rbuild kaniko`: the flags of kaniko's executor.
 
 use std::path::PathBuf;
 
@@ -101,7 +101,7 @@ pub struct Args {
     pub(super) words: Vec<String>,
 }
 
-/// As Go writes it: `6h`, `1h30m`.
+/// A duration in Go's format: `6h`, `1h30m`.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let time = crate::base::nanoseconds(text).and_then(|time| u64::try_from(time).ok());
     time.map(std::time::Duration::from_nanos).ok_or_else(|| "it is a number with a unit, such as 6h".to_owned())

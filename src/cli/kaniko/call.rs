@@ -1,15 +1,15 @@
-//! How the program learns that it is called in kaniko's place.
+//! Recognizes that the program is called in place of kaniko.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// What kaniko's program is called.
+/// The name of kaniko's program.
 const NAME: &str = "executor";
 
-/// The same for a program that began anew: `begin_anew` says why.
+/// The same after a restart: see [`crate::cli::anew`].
 pub const ANEW: &str = "executor-anew";
 
-/// Whether this process was started by kaniko's name.
+/// Whether this process was started under kaniko's name.
 pub fn is_called() -> bool {
     std::env::args_os().next().is_some_and(|name| is_name(&name))
 }
@@ -18,7 +18,8 @@ fn is_name(name: &OsStr) -> bool {
     Path::new(name).file_name().is_some_and(|name| name == NAME || name == ANEW)
 }
 
-/// The words as rbuild has them. An image has one program that is started: a command of rbuild's is that command, and all
+/// Converts the arguments to rbuild's. An image has a single entry point: arguments that begin with a command of rbuild
+/// run that command, all others are kaniko's.
 /// else is for kaniko.
 pub fn are_words_of(mut typed: Vec<OsString>, is_command: fn(&str) -> bool) -> Vec<OsString> {
     let is_own = typed

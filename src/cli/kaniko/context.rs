@@ -1,4 +1,4 @@
-//! The build context by kaniko's prefixes.
+//! The build context, by kaniko's prefixes.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::build::ContextSource;
 use crate::build::remote_cache::{BucketObject, BucketOptions};
 use crate::cli::CliError;
 
-/// Where the image of kaniko's has it.
+/// The default of kaniko's image.
 const DEFAULT: &str = "/workspace/";
 
 pub(super) fn of(args: &Args) -> Result<ContextSource, CliError> {

@@ -1,4 +1,4 @@
-//! The digest of what was built, written where later steps of a job look for it.
+//! Writes the digest of the result where later steps of a job read it.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -39,12 +39,12 @@ pub(super) fn write(args: &Args, store: &Store, options: &BuildOptions, result: 
         }
     }
     let Some(folder) = folder else { return Ok(()) };
-    // What Google's Cloud Build shows as the images of a step.
+    // Google's Cloud Build shows these as the images of a step.
     let images = options.tags.iter().map(|name| format!("{}\n", json!({"name": shown(name, true), "digest": digest})));
     put(&Path::new(&folder).join("images").to_string_lossy(), &images.collect::<String>())
 }
 
-/// As kaniko calls it: Docker Hub has its older name.
+/// The name in kaniko's format: Docker Hub has its older name.
 fn shown(name: &Reference, with_tag: bool) -> String {
     let domain = if name.domain() == "docker.io" { "index.docker.io" } else { name.domain() };
     let tag = name.tag().filter(|_| with_tag).map(|tag| format!(":{tag}")).unwrap_or_default();

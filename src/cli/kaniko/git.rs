@@ -1,4 +1,4 @@
-//! `git://HOST/PATH[#REF[#COMMIT]]`, which kaniko fetches by https, with the keys that `--git` takes.
+//! `git://HOST/PATH[#REF[#COMMIT]]`, which kaniko fetches over https, with the fields of `--git`.
 
 use crate::base::boolean;
 use crate::cli::CliError;
@@ -20,7 +20,7 @@ impl Options {
             match key {
                 "branch" => options.branch = Some(value.to_owned()).filter(|branch| !branch.is_empty()),
                 "recurse-submodules" => options.submodules = flag()?,
-                // Nothing but what is wanted is fetched.
+                // Only what is needed is fetched anyway.
                 "single-branch" => drop(flag()?),
                 "insecure-skip-tls" if flag()? => {
                     return Err(wrong("rbuild fetches from nobody whose certificate it cannot check")
@@ -34,8 +34,8 @@ impl Options {
     }
 }
 
-/// The address in rbuild's form. As with kaniko, `.git` is part of the context, and submodules are not unless they are
-/// asked for. `variable` looks into the environment.
+/// The address in rbuild's format. As in kaniko, `.git` is part of the context, and submodules only if requested.
+/// `variable` reads the environment.
 pub(super) fn address(
     text: &str,
     given: &[String],

@@ -1,7 +1,7 @@
-//! kaniko's command line: its flags, its environment and its files, for the builds that `build` makes.
+//! kaniko's command line: its flags, its environment and its files, for the same builds as `build`.
 //!
-//! Called by the name of kaniko's program, `executor`, rbuild takes its words without `kaniko` before them, so that a job
-//! goes on as it is when its image is replaced. docs/integrations/kaniko.md says what each flag means here.
+//! Called under the name of kaniko's program, `executor`, rbuild accepts its arguments without `kaniko` in front, so
+//! that a job works unchanged after its image is replaced. docs/integrations/kaniko.md explains each flag.
 
 mod arguments;
 mod call;
@@ -25,7 +25,7 @@ pub use arguments::Args;
 pub use call::{ANEW, are_words_of, is_called};
 
 pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
-    // An empty word means nothing: a template's parameter that nobody has filled in.
+    // Ignore empty arguments: unset parameters of a template.
     let words: Vec<&str> = args.words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
     match words.as_slice() {
         [] => {}
@@ -48,7 +48,7 @@ pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// As kaniko does, the process ends with the code of the program that failed.
+/// Like kaniko, exits with the code of the program that failed.
 fn worded(error: BuildError) -> CliError {
     let code = match &error {
         BuildError::Located(located) => match &located.cause {

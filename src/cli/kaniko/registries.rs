@@ -1,4 +1,4 @@
-//! What kaniko's flags and variables say of registries: where mirrors are, whom to trust, how often to try.
+//! kaniko's flags and variables about registries: mirrors, certificates, retries.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use crate::cli::CliError;
 use crate::image::Reference;
 use crate::transport::registry::{Limits, Settings};
 
-/// Where kaniko's image has its files.
+/// The folder with the files of kaniko's image.
 const FOLDER: &str = "/kaniko";
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub(super) struct RegistryArgs {
 }
 
 impl RegistryArgs {
-    /// Puts what was typed into the settings. `pushed` are the names that are written to.
+    /// Applies the flags to the settings. `pushed` are the names that are pushed.
     pub fn settle(&self, settings: &mut Settings, pushed: &[Reference]) -> Result<(), CliError> {
         let variable = |name: &str| std::env::var(name).ok();
         let hub = self.mirrors.iter().cloned().chain(variable("KANIKO_REGISTRY_MIRROR"));
@@ -109,8 +109,8 @@ fn bare(mirror: &str) -> String {
     mirror.split_once("://").map_or(mirror, |(_, rest)| rest).trim_end_matches('/').to_owned()
 }
 
-/// Where the credentials are: in the folder that was typed, or where docker's variables say, or in kaniko's own folder
-/// when it has some.
+/// The location of the credentials: the given folder, or that of docker's variables, or kaniko's own folder if it has
+/// some.
 pub(super) fn credentials(typed: Option<&Path>) -> Option<PathBuf> {
     let file = |folder: &Path| folder.join(".docker/config.json");
     if let Some(folder) = typed.filter(|folder| *folder != Path::new(FOLDER)) {

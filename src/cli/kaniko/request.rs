@@ -1,4 +1,4 @@
-//! What kaniko's words ask for, as a build knows it.
+//! The build options for kaniko's arguments.
 
 use std::path::{Path, PathBuf};
 
@@ -13,17 +13,17 @@ use crate::image::{InvalidReference, Reference};
 use crate::language::plan::NoCache;
 use crate::transport::transfer::LayerFormat;
 
-/// What an archive calls an image that has no destination.
+/// kaniko's name in an archive for an image without a destination.
 const NAMELESS: &str = "docker.io/unset-repo/unset-image-name";
-/// What the cache is called in its repository.
+/// The tag of the cache in its repository.
 const CACHE_TAG: &str = "rbuild";
 
-/// What was typed, understood. Reads the environment, and the Dockerfile where that is not in the context.
+/// The build options. Reads the environment, and the Dockerfile if it is not in the context.
 pub(super) fn options(args: &Args) -> Result<BuildOptions, CliError> {
     let pushes = !no_push(args)?;
     let destinations = parsed(&args.destinations)?;
     check(args, pushes, &destinations)?;
-    // All that kaniko has no flag for is as it is for `build`.
+    // Everything without a flag in kaniko is as in `build`.
     let mut options = build::Args::read(&[".".to_owned()])?.options()?;
     options.heeds_policies = false;
     options.context = context::of(args)?;
@@ -71,12 +71,12 @@ pub(super) fn options(args: &Args) -> Result<BuildOptions, CliError> {
     Ok(options)
 }
 
-/// The address of the Dockerfile, where it has one.
+/// The address of the Dockerfile, if it has one.
 pub(super) fn dockerfile_url(args: &Args) -> Option<&str> {
     args.dockerfile.as_deref().filter(|name| urls::is_http_url(name))
 }
 
-/// The variable counts before the flag.
+/// The variable overrides the flag.
 fn no_push(args: &Args) -> Result<bool, CliError> {
     let Ok(text) = std::env::var("KANIKO_NO_PUSH") else { return Ok(args.no_push) };
     crate::base::boolean(&text).ok_or_else(|| CliError::new(format!("KANIKO_NO_PUSH is true or false, not `{text}`")))
@@ -110,7 +110,7 @@ fn parsed(names: &[String]) -> Result<Vec<Reference>, CliError> {
     names.iter().map(parse).collect()
 }
 
-/// Without a value it is the environment's, which may have none.
+/// A value from the environment if none is given; it may be unset.
 fn build_arg(text: &str) -> (String, String) {
     match text.split_once('=') {
         Some((name, value)) => (name.to_owned(), value.to_owned()),
@@ -118,7 +118,7 @@ fn build_arg(text: &str) -> (String, String) {
     }
 }
 
-/// A file that was named is looked for here, and then in the context.
+/// Looks for the given file here, and then in the context.
 fn dockerfile(args: &Args, context: &ContextSource) -> Result<DockerfileSource, CliError> {
     let Some(name) = args.dockerfile.as_deref().filter(|name| !name.is_empty()) else {
         return Ok(DockerfileSource::Default);
@@ -156,7 +156,7 @@ fn outputs(args: &Args, format: LayerFormat) -> Vec<Output> {
     layout.chain(args.tar_path.iter().map(|path| output(OutputKind::Docker, path))).collect()
 }
 
-/// Where the cache is, where one is wanted. Without RUN it would have too little to be worth a request.
+/// The place of the cache, if enabled. Without RUN layers it would not be worth a request.
 fn cache(args: &Args, destination: Option<&Reference>) -> Result<Option<PlaceOptions>, CliError> {
     if !args.cache || !args.cache_run_layers {
         return Ok(None);

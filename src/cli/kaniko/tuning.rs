@@ -1,4 +1,4 @@
-//! Flags that say how kaniko works inside, and how much it says.
+//! Flags about kaniko's internals and its verbosity.
 
 use crate::cli::CliError;
 use crate::cli::progress::ProgressMode;
@@ -56,7 +56,7 @@ pub(super) struct Tuning {
 }
 
 impl Tuning {
-    /// Names the flags that were given.
+    /// Lists the given flags.
     pub fn note(&self) -> Option<String> {
         let given: Vec<&str> = [
             ("--snapshot-mode", self.snapshot_mode.is_some()),

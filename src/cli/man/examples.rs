@@ -1,6 +1,6 @@
-//! Examples of commands, and what else to read: by the command's words.
+//! Examples and references, by a command's words.
 
-/// Lines to type, each with what they do.
+/// Lines to type, each with an explanation.
 type Examples = &'static [(&'static str, &'static str)];
 
 pub(super) const ALL: &[(&str, Examples)] = &[
@@ -124,7 +124,7 @@ pub(super) const ALL: &[(&str, Examples)] = &[
     ),
 ];
 
-/// Pages that belong to the command.
+/// Related pages of the command.
 pub(super) fn see_also(words: &str) -> &'static [&'static str] {
     match words.rsplit(' ').next().unwrap_or_default() {
         "" => &["rbuild-build", "rbuild-run", "rbuild-system-check"],

@@ -1,5 +1,5 @@
-//! `rbuild man`: manual pages from the definitions of the commands, by `clap_mangen`, with what definitions don't have:
-//! examples, the environment, files and exit codes.
+//! `rbuild man`: generates manual pages from the definitions of the commands with `clap_mangen`, and adds examples, the
+//! environment, files and exit codes.
 
 mod examples;
 mod page;
@@ -80,7 +80,7 @@ mod tests {
         }
     }
 
-    /// Each example is read by the definitions, and is of the command whose page it is on.
+    /// Each example parses, and belongs to the command of its page.
     #[test]
     fn examples_can_be_typed() {
         let definition = crate::cli::commands::definition();

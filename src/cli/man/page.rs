@@ -1,4 +1,4 @@
-//! One page.
+//! A manual page.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use super::examples;
 use crate::cli::CliError;
 
-/// What rbuild reads of the environment, whatever the command.
+/// Environment variables that all commands read.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("RBUILD_ROOT", "the store, as --root"),
     ("RBUILD_MAX_STORE", "how much room the store may take, as --max-store"),
@@ -37,7 +37,7 @@ const FILES: &[(&str, &str)] = &[
 
 /// The manual page of a command.
 pub(super) fn page(command: &Command, name: &str) -> Result<String, CliError> {
-    // The page stands under its whole name; the usage has the words as they are typed.
+    // The title has the full name; the usage has the words as typed.
     let shown = command.clone().display_name(name.to_owned()).version(env!("CARGO_PKG_VERSION"));
     let man = Man::new(shown.clone())
         .title(name)
@@ -75,7 +75,7 @@ fn commands(command: &Command, name: &str) -> String {
     format!(".SH COMMANDS\n{}", shown.iter().map(line).collect::<String>())
 }
 
-/// What a definition doesn't say.
+/// The sections that are not in the definition.
 fn own_sections(name: &str) -> String {
     let words = name.split_once('-').map_or("", |(_, words)| words).replace('-', " ");
     let mut text = String::new();
@@ -99,7 +99,7 @@ fn own_sections(name: &str) -> String {
     text
 }
 
-/// What a command ends with, as docker's do.
+/// The exit codes of a command, which are docker's.
 fn exit_codes(words: &str) -> Vec<(&'static str, &'static str)> {
     let last = words.rsplit(' ').next().unwrap_or_default();
     let mut codes = vec![("0", "all was done"), ("1", "something failed, or arguments are missing")];
@@ -121,7 +121,7 @@ fn exit_codes(words: &str) -> Vec<(&'static str, &'static str)> {
     codes
 }
 
-/// Backslashes, hyphens, and dots that begin a line mean something in roff.
+/// Escapes backslashes, hyphens, and dots at the start of a line, which are special in roff.
 fn escape(text: &str) -> String {
     let escaped = text.replace('\\', "\\e").replace('-', "\\-");
     let lines =

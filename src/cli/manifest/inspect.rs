@@ -72,7 +72,7 @@ fn one(repository: &Repository, name: &Reference, descriptor: &Descriptor) -> Re
     verbose(&name.with_digest(&descriptor.digest), descriptor, &document)
 }
 
-/// Docker's long form.
+/// docker's verbose format.
 fn verbose(name: &Reference, descriptor: &Descriptor, document: &RemoteManifest) -> Result<Value, CliError> {
     let key = if descriptor.media_type == DOCKER_MANIFEST { "SchemaV2Manifest" } else { "OCIManifest" };
     let mut value = json!({"Ref": name.to_string(), "Descriptor": descriptor});
@@ -84,7 +84,7 @@ fn parse(document: &RemoteManifest) -> Result<Value, CliError> {
     Ok(serde_json::from_slice(&document.bytes)?)
 }
 
-/// Indented as docker indents it: lists, which it writes anew, by three blanks, and manifests by a tab.
+/// docker's indentation: three blanks for lists, which it generates, and a tab for manifests.
 fn print(value: &Value) -> Result<(), CliError> {
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(match value.get("manifests") {

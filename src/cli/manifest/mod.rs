@@ -91,7 +91,7 @@ struct RemoveArgs {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    // Beside the store's own folders: what is kept are names and digests only.
+    // Next to the store's own folders: it contains only names and digests.
     let folder = global.store_root()?.join("manifests");
     match args.command {
         ManifestCommand::Annotate(args) => annotate(&args, &folder)?,
@@ -103,7 +103,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The user's settings, with some hosts allowed to be insecure.
+/// The user's settings, with some hosts marked insecure.
 fn client(insecure: bool, names: &[&Reference]) -> Result<Client, CliError> {
     let mut settings = Settings::from_environment()?;
     if insecure {
@@ -163,7 +163,7 @@ fn annotate(args: &AnnotateArgs, folder: &std::path::Path) -> Result<(), CliErro
     Ok(list.write(folder)?)
 }
 
-/// docker knows pairs of them, and Go goes on to get new ones; a word that is none of Go's is a slip.
+/// docker has a list of pairs, and Go keeps adding some; a word unknown to Go is a typo.
 fn platform_check(os: &str, architecture: &str) -> Result<(), CliError> {
     const SYSTEMS: &str =
         "aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1 windows";
@@ -199,7 +199,7 @@ fn push(args: &PushArgs, folder: &std::path::Path) -> Result<(), CliError> {
     let pushed = list.push(&client, display.as_ref());
     drop(display);
     let (digest, _) = pushed.map_err(with_hint)?;
-    // Those that had to be brought into the list's repository.
+    // The images that were copied into the list's repository.
     let repository = args.list.repository();
     for (entry, _) in list.entries.iter().zip(&names).filter(|(_, name)| name.repository() != repository) {
         let digest = &entry.descriptor.digest;

@@ -88,12 +88,12 @@ pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What belongs to clusters.
+/// Refuses what requires a cluster.
 fn refuse(args: &Args) -> Result<(), CliError> {
     let wrong = |what: &str| Err(CliError::new(what.to_owned()));
     match args.driver.as_str() {
-        // overlay joins machines; the other two take an interface of the host for the containers, which needs no bridge and
-        // none of what is built on it: ports, names, isolation.
+        // overlay connects machines; the other two give containers an interface of the host, without a bridge and
+        // everything that is built on it: ports, names, isolation.
         driver @ ("overlay" | "macvlan" | "ipvlan") => {
             let text = format!("there is no driver `{driver}`: rbuild has bridge networks only");
             return Err(CliError::new(text).hint("use `bridge`, or `--network host` for the container"));
@@ -113,7 +113,7 @@ fn refuse(args: &Args) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Gateways, ranges and other addresses go to the subnet that they are in.
+/// Assigns gateways, ranges and other addresses to the subnet that contains them.
 fn pools(args: &Args) -> Result<Vec<IpamPool>, CliError> {
     let mut pools = Vec::new();
     for subnet in &args.subnet {

@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes them; gives what docker prints.
+/// Removes the networks; returns docker's output.
 pub fn prune(store: &Store, filters: &Filters) -> Result<String, CliError> {
     let work = Work::of_things("removing networks", None);
     let removed = network::prune(store.root(), filters, &work)?;

@@ -1,12 +1,12 @@
-//! The lines at the bottom of a terminal that are drawn again and again. Whatever else is written takes them away first,
-//! so that nothing of them is left among it.
+//! The lines at the bottom of a terminal that are redrawn. Any other output erases them first, so that the two do not
+//! mix.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Stream, width};
 
-/// What a screen has when its terminal does not say.
+/// The size if the terminal does not report one.
 const USUAL: Size = Size { rows: 24, columns: 80 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,25 +15,25 @@ pub struct Size {
     pub columns: usize,
 }
 
-/// What is drawn now.
+/// The current lines.
 static DRAWN: Mutex<Drawn> = Mutex::new(Drawn { stream: Stream::Error, widths: Vec::new(), is_over: false });
 
 struct Drawn {
     stream: Stream,
-    /// The columns of each line.
+    /// The width of each line.
     widths: Vec<usize>,
-    /// The process ends: nothing is drawn any more.
+    /// The process is ending: nothing is drawn any more.
     is_over: bool,
 }
 
 impl Drawn {
-    /// The rows that the lines take: those that are wider than the terminal is by now were broken.
+    /// How many rows the lines take: the terminal may have become narrower and wrap them.
     fn rows(&self, size: Size) -> usize {
         self.widths.iter().map(|width| width.div_ceil(size.columns).max(1)).sum::<usize>().min(size.rows - 1)
     }
 
-    /// What takes the lines away and leaves the cursor where the first of them began. Row by row: when all of a screen is
-    /// cleared at once, some terminals keep it among what has scrolled by.
+    /// The sequence that erases the lines and leaves the cursor at their start. Row by row: if a whole screen is
+    /// cleared at once, some terminals add it to the scrollback.
     fn erasure(&mut self) -> String {
         if self.widths.is_empty() {
             return String::new();
@@ -48,12 +48,12 @@ fn drawn() -> MutexGuard<'static, Drawn> {
     DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A terminal that can't move its cursor.
+/// A terminal without cursor movement.
 pub fn is_simple() -> bool {
     std::env::var_os("TERM").is_some_and(|name| name == "dumb")
 }
 
-/// The stream's terminal, as it is now.
+/// The current size of the stream's terminal.
 pub fn size(stream: Stream) -> Size {
     let asked = match stream {
         Stream::Output => rustix::termios::tcgetwinsize(io::stdout()),
@@ -67,8 +67,8 @@ pub fn size(stream: Stream) -> Size {
     }
 }
 
-/// Draws the lines in the place of those that were drawn last, below `above`, which stays. Each line fits the width and
-/// is safe for the terminal.
+/// Replaces the drawn lines, and prints `above` before them, which stays. Each line must fit the width and be safe for
+/// the terminal.
 pub fn draw(stream: Stream, above: &[String], lines: &[String]) {
     let mut drawn = drawn();
     if drawn.is_over {
@@ -81,11 +81,11 @@ pub fn draw(stream: Stream, above: &[String], lines: &[String]) {
     }
     drawn.stream = stream;
     drawn.widths = lines.iter().map(|line| width(line)).collect();
-    // Nobody may be there to see it.
+    // Errors are ignored: there may be no reader.
     let _ = stream.write_beside_area(text.as_bytes());
 }
 
-/// Takes the lines away. Nothing is drawn for as long as what it gives is held.
+/// Erases the lines. Nothing is drawn while the result is held.
 pub(super) fn erase() -> impl Drop {
     let mut drawn = drawn();
     let text = drawn.erasure();
@@ -95,7 +95,7 @@ pub(super) fn erase() -> impl Drop {
     drawn
 }
 
-/// Takes the lines away before the process ends, whoever drew them.
+/// Erases the lines before the process ends.
 pub fn leave() {
     let mut drawn = drawn();
     let text = drawn.erasure();

@@ -1,9 +1,8 @@
-//! The one place that writes to standard output and standard error, and that reads from standard input.
+//! The only place that writes to standard output and standard error, and reads standard input.
 //!
-//! What an image, a registry, a container or another user has named may hold anything: a terminal gets it with all that
-//! could steer it made visible, a pipe or a file gets the bytes. Only a container's own streams reach a terminal as they
-//! are (`run`, `exec`, `attach`, `logs`), as with docker. Whoever reads the output may close it at any time: that is no
-//! error.
+//! Text from an image, a registry, a container or another user is untrusted: on a terminal, its control characters are
+//! made visible; a pipe or a file gets the raw bytes. As with docker, only a container's own streams reach a terminal
+//! unchanged (`run`, `exec`, `attach`, `logs`). A reader may close the output at any time: that is not an error.
 
 pub mod area;
 mod style;
@@ -20,10 +19,10 @@ use crate::base::io_error::{AtPath as _, IoError};
 pub use style::{Style, colours_are_wanted, fit, width};
 pub use visible::{Colours, one_line, visible};
 
-/// To the upper left, and all below it cleared.
+/// Moves to the upper left and clears the screen.
 const CLEAR: &str = "\x1b[H\x1b[J";
 
-/// Where something is written.
+/// An output stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     Output,
@@ -31,7 +30,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Asked once: it does not change while the program runs.
+    /// Cached: it does not change while the program runs.
     pub fn is_terminal(self) -> bool {
         static ANSWERS: [OnceLock<bool>; 2] = [OnceLock::new(), OnceLock::new()];
         match self {
@@ -40,7 +39,7 @@ impl Stream {
         }
     }
 
-    /// Writes what is ready for it, after whatever is drawn at the bottom of the terminal was taken away.
+    /// Writes prepared bytes, after erasing the lines at the bottom of the terminal.
     fn write(self, bytes: &[u8]) -> io::Result<()> {
         let _drawing = area::erase();
         self.write_beside_area(bytes)
@@ -56,7 +55,7 @@ impl Stream {
         }
     }
 
-    /// Writes a text from anywhere.
+    /// Writes untrusted text.
     fn write_text(self, bytes: &[u8], colours: Colours) -> io::Result<()> {
         match self.is_terminal() {
             true => self.write(visible(bytes, colours).as_bytes()),
@@ -70,12 +69,12 @@ pub fn print(text: &str) -> Result<(), IoError> {
     print_bytes(text.as_bytes())
 }
 
-/// The same for what need not be UTF-8.
+/// The same for bytes that may not be UTF-8.
 pub fn print_bytes(bytes: &[u8]) -> Result<(), IoError> {
     unless_closed(Stream::Output.write_text(bytes, Colours::Shown))
 }
 
-/// Writes `text` to standard output, in the place of all that a terminal shows.
+/// Writes `text` to standard output, on a cleared screen.
 pub fn print_over(text: &str) -> Result<(), IoError> {
     unless_closed(Stream::Output.write(CLEAR.as_bytes()))?;
     print(text)
@@ -90,13 +89,13 @@ fn unless_closed(written: io::Result<()>) -> Result<(), IoError> {
     }
 }
 
-/// Writes a line to standard error. Nobody may be there to read it.
+/// Writes a line to standard error. Ignores a missing reader.
 pub fn say(line: impl Display) {
     let _ = Stream::Error.write_text(format!("{line}\n").as_bytes(), Colours::Shown);
 }
 
-/// Writes to standard error what a program printed, `mark` before each line. A terminal gets its colours, and what the
-/// program wrote over itself line by line.
+/// Writes a program's output to standard error, with `mark` before each line. On a terminal it keeps its colours, and
+/// overwritten text is shown line by line.
 pub fn say_printed(mark: &str, printed: &str) {
     let is_terminal = Stream::Error.is_terminal();
     let ends = |character: char| character == '\n' || is_terminal && character == '\r';
@@ -105,24 +104,24 @@ pub fn say_printed(mark: &str, printed: &str) {
     let _ = Stream::Error.write_text(text.as_bytes(), Colours::of_program());
 }
 
-/// The same for a heading of rbuild's own.
+/// The same for a styled line of rbuild itself.
 pub fn say_styled(style: Style, line: impl Display) {
     let line = visible(line.to_string().as_bytes(), Colours::Shown).into_owned();
     let shown = if Stream::Error.is_terminal() && colours_are_wanted() { style.paint(&line) } else { line };
     let _ = Stream::Error.write(format!("{shown}\n").as_bytes());
 }
 
-/// Writes to standard error what is safe for it already.
+/// Writes text to standard error that is already safe.
 pub fn say_prepared(bytes: &[u8]) {
     let _ = Stream::Error.write(bytes);
 }
 
-/// Writes a question to standard error; the answer is typed behind it.
+/// Writes a question; the answer is typed after it.
 pub fn ask(stream: Stream, question: impl Display) {
     let _ = stream.write_text(question.to_string().as_bytes(), Colours::Shown);
 }
 
-/// Writes the help of a command: to standard output where it is the answer.
+/// Writes the help of a command, to standard output if that was requested.
 pub fn help(text: &clap::builder::StyledStr, is_answer: bool) -> Result<(), IoError> {
     let stream = if is_answer { Stream::Output } else { Stream::Error };
     unless_closed(match stream.is_terminal() && colours_are_wanted() {
@@ -131,12 +130,12 @@ pub fn help(text: &clap::builder::StyledStr, is_answer: bool) -> Result<(), IoEr
     })
 }
 
-/// Standard output for bytes: std's own looks for line ends in all of them.
+/// Standard output for bytes, without std's line buffering.
 pub fn raw_stdout() -> Result<File, IoError> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned().at("open", "standard output")?))
 }
 
-/// Standard error for what a container printed there.
+/// Standard error for a container's output.
 pub fn raw_stderr() -> Result<File, IoError> {
     Ok(File::from(io::stderr().as_fd().try_clone_to_owned().at("open", "standard error")?))
 }

@@ -1,10 +1,10 @@
-//! Colours of rbuild's own, and how much room a text takes.
+//! Colours of rbuild's own text, and the width of text.
 
 use std::sync::OnceLock;
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// How a piece of text is set.
+/// The style of a piece of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     Plain,
@@ -17,7 +17,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// The text between the sequences that set and take back the style.
+    /// The text between the sequences that set and reset the style.
     pub fn paint(self, text: &str) -> String {
         let code = match self {
             Self::Plain => return text.to_owned(),
@@ -32,7 +32,7 @@ impl Style {
     }
 }
 
-/// Whether a terminal gets colours: not with NO_COLOR, and not when it is a simple one.
+/// Whether terminals get colours: not with NO_COLOR, and not a simple terminal.
 pub fn colours_are_wanted() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -41,13 +41,12 @@ pub fn colours_are_wanted() -> bool {
     })
 }
 
-/// The columns that a text takes; sequences that set colours take none.
+/// The width of a text; colour sequences have none.
 pub fn width(text: &str) -> usize {
     pieces(text).map(|(_, width)| width).sum()
 }
 
-/// The text in at most so many columns, the last of them an ellipsis when something is left out. Colours that it sets
-/// are taken back.
+/// The text in at most this many columns, with an ellipsis if it is cut. Its colours are reset.
 pub fn fit(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -71,7 +70,7 @@ pub fn fit(text: &str, columns: usize) -> String {
     fitting
 }
 
-/// Characters, and sequences that set colours, each with its columns.
+/// Characters and colour sequences, each with its width.
 fn pieces(text: &str) -> impl Iterator<Item = (&str, usize)> {
     let mut rest = text;
     std::iter::from_fn(move || {

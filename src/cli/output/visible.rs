@@ -1,21 +1,21 @@
-//! Text from anywhere, made harmless for a terminal: what could steer it is shown as `\x1b` or `\u202e`.
+//! Makes untrusted text harmless for a terminal: control characters are shown as `\x1b` or `\u202e`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// What becomes of sequences that only set colours.
+/// What to do with colour sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colours {
-    /// They are shown like everything else that steers a terminal.
+    /// They are made visible like other control characters.
     Shown,
-    /// They are left out.
+    /// They are removed.
     Removed,
-    /// They are left, and end with their line.
+    /// They are kept, and reset at the end of the line.
     Kept,
 }
 
 impl Colours {
-    /// What becomes of those that a program printed.
+    /// For the output of a program.
     pub fn of_program() -> Self {
         if super::colours_are_wanted() { Self::Kept } else { Self::Removed }
     }
@@ -23,10 +23,10 @@ impl Colours {
 
 const RESET: &str = "\x1b[0m";
 
-/// No sequence that sets colours is longer.
+/// The maximum length of a colour sequence.
 const LONGEST_SEQUENCE: usize = 64;
 
-/// `bytes` as a terminal may have them. Line ends and tabs stay; what is not UTF-8 is shown byte by byte.
+/// `bytes` in a form that is safe for a terminal. Newlines and tabs stay; invalid UTF-8 is shown byte by byte.
 pub fn visible(bytes: &[u8], colours: Colours) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
         && text.chars().all(|character| !steers(character) || matches!(character, '\n' | '\t'))
@@ -44,13 +44,13 @@ pub fn visible(bytes: &[u8], colours: Colours) -> Cow<'_, str> {
     Cow::Owned(shown.text)
 }
 
-/// The same on one line, where line ends and tabs are blanks.
+/// The same on one line, with blanks for newlines and tabs.
 pub fn one_line(text: &str) -> String {
     let blank = |character: char| if matches!(character, '\n' | '\t' | '\r') { ' ' } else { character };
     visible(text.chars().map(blank).collect::<String>().as_bytes(), Colours::Shown).into_owned()
 }
 
-/// Control characters, both sets of them, and those that turn the direction of the text around.
+/// Control characters of both sets, and those that change the direction of text.
 fn steers(character: char) -> bool {
     matches!(character, '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -58,7 +58,7 @@ fn steers(character: char) -> bool {
 struct Shown {
     text: String,
     colours: Colours,
-    /// A colour was set and not taken back.
+    /// A colour was set and not reset.
     is_coloured: bool,
 }
 
@@ -76,7 +76,7 @@ impl Shown {
                     self.text.push('\t');
                     1
                 }
-                // It moves to where the line end moves anyway.
+                // It has no effect before a newline.
                 '\r' if rest.starts_with("\r\n") => 1,
                 '\x1b' if self.colours != Colours::Shown => match colour_sequence(rest) {
                     Some(sequence) => {
@@ -117,7 +117,7 @@ impl Shown {
     }
 }
 
-/// The sequence that `text` begins with, if it sets colours and weight and nothing that hides text.
+/// The sequence at the start of `text`, if it only sets colours and weight, and does not hide text.
 fn colour_sequence(text: &str) -> Option<&str> {
     let inside = text.strip_prefix("\x1b[")?;
     let length = inside.bytes().take(LONGEST_SEQUENCE).position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'))?;
@@ -126,7 +126,7 @@ fn colour_sequence(text: &str) -> Option<&str> {
     is_colour.then(|| &text[.."\x1b[".len() + length + 1])
 }
 
-/// `38;5;8` is a colour, though 8 alone hides the text.
+/// `38;5;8` is a colour, but 8 alone hides the text.
 fn is_long_colour(numbers: &str) -> bool {
     let numbers: Vec<&str> = numbers.split([';', ':']).collect();
     let mut at = 0;

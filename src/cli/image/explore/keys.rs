@@ -1,4 +1,4 @@
-//! Keys as a terminal sends them (xterm's control sequences, which all others follow).
+//! Keys from a terminal (xterm's control sequences, which all others follow).
 
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
@@ -23,17 +23,17 @@ pub(super) enum Key {
     Letter(char),
 }
 
-/// What has happened.
+/// An input event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Input {
     Key(Key),
-    /// The terminal has another size.
+    /// The size of the terminal has changed.
     Resized,
-    /// Nobody types any more, or the process shall end.
+    /// End of input, or the process is to end.
     End,
 }
 
-/// Standard input, and the signals that matter meanwhile.
+/// Standard input, and the signals to watch for.
 pub(super) struct Keys {
     resized: UnixStream,
     ended: UnixStream,
@@ -51,7 +51,7 @@ impl Keys {
         Ok(Self { resized, ended, waiting: Vec::new() })
     }
 
-    /// Waits for the next thing.
+    /// Waits for the next event.
     pub fn next(&mut self) -> io::Result<Input> {
         loop {
             if let Some((key, length)) = first(&self.waiting) {
@@ -81,7 +81,7 @@ impl Keys {
                 return Ok(Input::Resized);
             }
             if typed {
-                // Not by std's reader, which would keep what poll is asked about.
+                // Not std's reader, whose buffer poll cannot see.
                 match rustix::io::read(stdin.as_fd(), &mut buffer)? {
                     0 => return Ok(Input::End),
                     count => self.waiting.extend_from_slice(&buffer[..count]),
@@ -91,7 +91,7 @@ impl Keys {
     }
 }
 
-/// The first key of the bytes, and how many bytes it is; no key where they mean nothing here.
+/// The first key in the bytes, and its length; `None` for a key that means nothing here.
 fn first(bytes: &[u8]) -> Option<(Option<Key>, usize)> {
     let (byte, rest) = bytes.split_first()?;
     let single = |key| Some((Some(key), 1));
@@ -103,7 +103,7 @@ fn first(bytes: &[u8]) -> Option<(Option<Key>, usize)> {
         (0x1b, _) => single(Key::Escape),
         (b'\r' | b'\n', _) => single(Key::Enter),
         (b'\t', _) => single(Key::Tab),
-        // ctrl-c
+        // Ctrl-C.
         (3, _) => single(Key::Letter('q')),
         (0x20..=0x7e, _) => single(Key::Letter(char::from(*byte))),
         _ => Some((None, 1)),

@@ -1,4 +1,4 @@
-//! The terminal that ratatui draws in: cells as control sequences (ECMA-48, xterm's ctlseqs) on standard output.
+//! The terminal backend of ratatui: writes cells as control sequences (ECMA-48, xterm's ctlseqs) to standard output.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -12,18 +12,18 @@ use crate::base::io_error::IoError;
 use crate::cli::output;
 use crate::container::window_size;
 
-/// The usual size of a terminal that does not say.
+/// The size if the terminal does not report one.
 const USUAL: (u16, u16) = (24, 80);
 
 pub(super) struct Screen {
     out: File,
-    /// What is drawn, until it is written.
+    /// Output that is not written yet.
     bytes: Vec<u8>,
     has_colours: bool,
 }
 
 impl Screen {
-    /// A page of its own: what was on the terminal before comes back in the end.
+    /// Switches to the alternate screen: the previous content comes back at the end.
     pub fn enter() -> Result<Self, IoError> {
         let mut screen =
             Self { out: output::raw_stdout()?, bytes: Vec::new(), has_colours: output::colours_are_wanted() };
@@ -96,7 +96,7 @@ impl Backend for Screen {
         Ok(())
     }
 
-    /// Nobody needs it: what is drawn is the whole terminal.
+    /// Not used: the viewport is the whole terminal.
     fn get_cursor_position(&mut self) -> io::Result<Position> {
         Ok(Position::ORIGIN)
     }

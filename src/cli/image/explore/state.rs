@@ -1,4 +1,4 @@
-//! Where somebody is who looks at an image, and what keys do.
+//! The state of the view, and the effect of keys.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,14 +7,14 @@ use super::keys::Key;
 use super::tree::{Node, Row};
 use crate::engine::contents::{Contents, FileKind, Waste};
 
-/// What has the keys.
+/// The pane with the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pane {
     Layers,
     Files,
 }
 
-/// What is seen in the place of the files.
+/// What is shown in place of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Page {
     Files,
@@ -28,13 +28,13 @@ pub(super) struct State<'a> {
     pub waste: &'a Waste,
     pub pane: Pane,
     pub page: Page,
-    /// Nothing for all layers as one.
+    /// `None` for all layers together.
     pub layer: Option<usize>,
     pub rows: Vec<Row>,
     pub row: usize,
     pub finding: usize,
     pub by_size: bool,
-    /// How many lines are seen of a list; the view says it.
+    /// How many lines of a list are visible; set by the view.
     pub height: usize,
     open: BTreeSet<PathBuf>,
     root: Node,
@@ -67,7 +67,7 @@ impl<'a> State<'a> {
         self.is_over
     }
 
-    /// Does what a key asks for.
+    /// Handles a key.
     pub fn press(&mut self, key: Key) {
         match key {
             Key::Letter('q') => self.is_over = true,
@@ -142,7 +142,7 @@ impl<'a> State<'a> {
             }
             Some(layer) => {
                 for file in &self.contents.layers[layer].files {
-                    // Of what is removed, what it was.
+                    // For a removed file, its former type.
                     let shown = file.file.as_ref().or(file.below.as_ref().map(|(_, below)| below));
                     let is_folder = shown.is_some_and(|shown| shown.kind == FileKind::Folder);
                     root.add(&file.path, shown.map_or(0, |shown| shown.bytes), Some(file.change), is_folder);
@@ -161,7 +161,7 @@ impl<'a> State<'a> {
     }
 }
 
-/// Where a key leads in a list.
+/// The new position in a list after a key.
 fn moved(key: Key, place: usize, count: usize, height: usize) -> usize {
     let last = count.saturating_sub(1);
     let page = height.max(1);

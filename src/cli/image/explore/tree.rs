@@ -1,4 +1,4 @@
-//! Files as a tree whose folders are opened one by one.
+//! A tree of files, whose folders can be opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use crate::engine::contents::Change;
 /// A file or folder.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Node {
-    /// Of all that is in it.
+    /// The total size of its content.
     pub bytes: u64,
     pub change: Option<Change>,
     pub children: BTreeMap<String, Node>,
     is_folder: bool,
 }
 
-/// A line of the tree as it is shown.
+/// A visible line of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub path: PathBuf,
@@ -28,7 +28,7 @@ pub(super) struct Row {
 }
 
 impl Node {
-    /// Puts a file there; folders above it have its bytes, too.
+    /// Adds a file; its size is added to all folders above.
     pub fn add(&mut self, path: &Path, bytes: u64, change: Option<Change>, is_folder: bool) {
         self.bytes += bytes;
         self.is_folder = true;
@@ -45,7 +45,7 @@ impl Node {
         }
     }
 
-    /// The lines that are seen with these folders open: the largest first, or by their names.
+    /// The visible lines with these open folders: sorted by size, largest first, or by name.
     pub fn rows(&self, open: &BTreeSet<PathBuf>, by_size: bool) -> Vec<Row> {
         let mut rows = Vec::new();
         self.collect(Path::new(""), (open, by_size), 0, &mut rows);

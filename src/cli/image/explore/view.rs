@@ -1,4 +1,4 @@
-//! What is seen: layers at the left, files at the right, what is selected and the keys below.
+//! Draws the view: layers on the left, files on the right, the selection and the keys below.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -116,7 +116,7 @@ fn block(title: &str, has_keys: bool) -> Block<'_> {
     Block::new().borders(Borders::ALL).title(title).title_style(style).border_style(style)
 }
 
-/// What there is to say of what is selected.
+/// Details about the selection.
 fn detail_of(state: &State<'_>) -> String {
     match (state.page, state.pane) {
         (Page::Help, _) => String::new(),
