@@ -1,4 +1,4 @@
-//! How docker calls its plugins: what they are asked for first, what they are told, and how they learn that docker is gone.
+//! docker's protocol for plugins: the metadata request, the arguments, and how a plugin learns that docker has ended.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
@@ -9,19 +9,19 @@ use std::path::Path;
 
 use serde_json::json;
 
-/// The name by which docker finds the plugin.
+/// The name under which docker finds the plugin.
 pub(super) const NAME: &str = "docker-buildx";
 
-/// What buildx is called where there is no docker to call it.
+/// The name of buildx without docker.
 const ALONE: &str = "buildx";
 
-/// The same for a program that began anew: `begin_anew` says why.
+/// The same after a restart: see [`crate::cli::anew`].
 pub const ANEW: &str = "docker-buildx-anew";
 
-/// The word by which docker asks what a plugin is.
+/// docker's argument that requests a plugin's metadata.
 const METADATA: &str = "docker-cli-plugin-metadata";
 
-/// Where docker listens for as long as it lives.
+/// The variable with docker's socket, which is open as long as docker runs.
 const SOCKET: &str = "DOCKER_CLI_PLUGIN_SOCKET";
 
 /// Whether this process was started as docker's plugin.
@@ -33,7 +33,7 @@ fn is_name(name: &OsStr) -> bool {
     Path::new(name).file_name().is_some_and(|name| name == NAME || name == ANEW || name == ALONE)
 }
 
-/// What docker wants to know before it calls.
+/// The metadata, if docker requests it.
 pub fn metadata(typed: &[OsString]) -> Option<String> {
     let asked = typed.len() == 2 && typed[1] == METADATA;
     asked.then(|| {
@@ -47,11 +47,12 @@ pub fn metadata(typed: &[OsString]) -> Option<String> {
     })
 }
 
-/// Options of docker's whose value is the next word.
+/// docker's options that take the next word as value.
 const WITH_VALUE: &[&str] =
     &["-c", "-H", "-l", "--config", "--context", "--host", "--log-level", "--tlscacert", "--tlscert", "--tlskey"];
 
-/// The words as rbuild has them: docker puts its own options before `buildx`; without docker, `buildx` may be left out.
+/// Converts the arguments to rbuild's: docker puts its own options before `buildx`; without docker, `buildx` may be
+/// omitted.
 pub fn are_words_of(mut typed: Vec<OsString>) -> Vec<OsString> {
     let mut is_value = false;
     let first = typed.iter().skip(1).position(|word| {
@@ -61,7 +62,7 @@ pub fn are_words_of(mut typed: Vec<OsString>) -> Vec<OsString> {
         is_word
     });
     let place = first.map_or(1, |place| place + 1);
-    // `docker help buildx ls` is handed on as it was typed.
+    // `docker help buildx ls` is passed on as typed.
     let command = if typed.get(place).is_some_and(|word| word == "help") { place + 1 } else { place };
     if typed.get(command).is_none_or(|word| word != "buildx") {
         typed.insert(place, OsString::from("buildx"));
@@ -69,18 +70,18 @@ pub fn are_words_of(mut typed: Vec<OsString>) -> Vec<OsString> {
     typed
 }
 
-/// Ends this process as a signal would, in good order, when docker has ended: it closes its socket.
+/// Ends this process cleanly, as a signal would, when docker has ended and closed its socket.
 pub fn begin_with_docker() {
     let Some(name) = std::env::var_os(SOCKET).filter(|name| !name.is_empty()) else { return };
     let Ok(mut docker) = connect(&name) else { return };
-    // A thread that can't be had watches nothing; docker's own signals reach the process group all the same.
+    // Without a thread nothing is watched; docker's signals still reach the process group.
     let _ = std::thread::Builder::new().name("docker".to_owned()).spawn(move || {
         while docker.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
     });
 }
 
-/// A name with `@` before it is in the kernel, not in the file system.
+/// A name with a leading `@` is in the abstract namespace, not in the file system.
 fn connect(name: &OsStr) -> std::io::Result<UnixStream> {
     match name.as_bytes().strip_prefix(b"@") {
         Some(name) => UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?),

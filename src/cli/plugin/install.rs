@@ -10,10 +10,10 @@ use crate::base::io_error::AtPath;
 use crate::cli::{CliError, output};
 use crate::transport::docker_engine::{Address, Engine, settings_folder};
 
-/// What another plugin of that name is called meanwhile. docker takes only names that begin with `docker-` for plugins.
+/// The new name of another plugin meanwhile. docker only accepts plugins with the prefix `docker-`.
 const KEPT: &str = "kept-by-rbuild.docker-buildx";
 
-/// Where docker looks for plugins of all users, in its order.
+/// The folders of docker's plugins for all users, in docker's order.
 const SYSTEM: &[&str] = &[
     "/usr/local/lib/docker/cli-plugins",
     "/usr/local/libexec/docker/cli-plugins",
@@ -139,7 +139,7 @@ fn status() -> Result<(), CliError> {
     Ok(())
 }
 
-/// One in a folder where docker looks first would be used instead.
+/// Warns of a plugin in a folder that docker searches first.
 fn warn_of_another(installed: &Path) -> Result<(), CliError> {
     for folder in folders() {
         let link = folder.join(NAME);
@@ -154,7 +154,7 @@ fn warn_of_another(installed: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Where docker looks, in its order.
+/// docker's folders of plugins, in its order.
 fn folders() -> impl Iterator<Item = PathBuf> {
     user_folder().into_iter().chain(SYSTEM.iter().map(PathBuf::from))
 }

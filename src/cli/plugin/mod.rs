@@ -1,8 +1,8 @@
 //! rbuild as docker's build plugin: `docker build`, `docker buildx …` and Compose execute a program called
-//! `docker-buildx`, which is a link to rbuild then.
+//! `docker-buildx`, which is then a link to rbuild.
 //!
-//! Called so, the words are those of `rbuild buildx`, docker's options before them mean another engine, and the result of a
-//! build goes there.
+//! Called by that name, the arguments are those of `rbuild buildx`, docker's options before them select another engine,
+//! and the result of a build goes there.
 
 mod call;
 mod install;

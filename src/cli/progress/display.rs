@@ -1,4 +1,4 @@
-//! What shows one build, or several at the same time: their steps are numbered through.
+//! Shows one build, or several at the same time with consecutive step numbers.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use super::shown::{Shown, Steps};
 use crate::build::solve::TaskEvent;
 
-/// A way to show builds, with all that it shows.
+/// Shows builds in one of the formats.
 pub struct Display {
     shown: Box<dyn Shown>,
-    /// How many steps are known.
+    /// How many steps have numbers.
     steps: Mutex<usize>,
 }
 
@@ -18,27 +18,27 @@ impl Display {
         Self { shown, steps: Mutex::default() }
     }
 
-    /// How it shows them.
+    /// The format.
     pub(super) fn shown(&self) -> &dyn Shown {
         self.shown.as_ref()
     }
 
-    /// Something beside the builds.
+    /// An event of a task besides the builds.
     pub fn task(&self, event: TaskEvent<'_>) {
         self.shown.task(event);
     }
 
-    /// Something about all builds.
+    /// A warning about all builds.
     pub fn warn(&self, text: &str) {
         self.shown.warn(text);
     }
 
-    /// All builds are over.
+    /// All builds have ended.
     pub fn close(self) {
         self.shown.close();
     }
 
-    /// Takes in more steps, and gives the numbers that they are known by.
+    /// Adds steps, and returns their numbers.
     pub(super) fn add(&self, steps: &Steps) -> Range<usize> {
         let mut known = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         let numbers = *known..*known + steps.titles.len();

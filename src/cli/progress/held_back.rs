@@ -1,5 +1,5 @@
-//! Shows a build when it is over: one that may turn out to need rights which this process has not got, and begin anew in
-//! another, which tells it from the beginning.
+//! Shows a build when it has ended: a build that turns out to need rights that this process lacks is restarted in
+//! another process, which shows it from the start.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,30 +1,30 @@
-//! Where everything stands on the screen: a header, each step on a line, and below those that run what they write.
-//! Pure: from a model and the room there is to lines.
+//! The layout of the screen: a header, a line for each step, and the output below running steps. Pure: from a model and
+//! the available space to lines.
 
 use std::time::Duration;
 
 use super::model::{Item, KEPT_LINES, Model, State};
 use crate::cli::output::{Style, fit, width};
 
-/// What there is room for.
+/// The available space.
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
     pub rows: usize,
     pub columns: usize,
-    /// Without colours the signs say it all.
+    /// Without colours, the signs are sufficient.
     pub colours: bool,
 }
 
-/// Narrower reasons say nothing.
+/// The minimum width of a reason.
 const LEAST_WHY: usize = 12;
-/// What stands before the titles in the header.
+/// The width of the header before the titles.
 const HEADER: usize = "building 12.3s 12 of 34 steps  ".len();
-/// Narrower titles neither.
+/// The minimum width of a title.
 const LEAST_TITLE: usize = 16;
 
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
-/// How much is left out, from nothing to all that can be.
+/// What is left out to save space, from nothing to as much as possible.
 #[derive(Debug, Clone, Copy)]
 struct Detail {
     folds_stages: bool,
@@ -46,7 +46,7 @@ impl Room {
         if self.colours { style.paint(text) } else { text.to_owned() }
     }
 
-    /// `left` and `right` at the two ends of a line, `behind` dimmed between them if there is room.
+    /// `left` and `right` at both ends of a line, `behind` dimmed between them if there is space.
     fn line(self, left: &str, behind: &str, right: (Style, &str)) -> String {
         let right = if self.columns < width(right.1) + LEAST_TITLE { (right.0, "") } else { right };
         let room = self.columns.saturating_sub(width(right.1) + 1);
@@ -63,7 +63,7 @@ impl Room {
     }
 }
 
-/// The lines that are drawn while the build runs, as many as fit.
+/// The lines to draw while the build runs, as many as fit.
 pub fn frame(model: &Model, room: Room) -> Vec<String> {
     let rows = room.rows.saturating_sub(1).max(1);
     let mut lines = Vec::new();
@@ -73,7 +73,7 @@ pub fn frame(model: &Model, room: Room) -> Vec<String> {
             break;
         }
     }
-    // What comes last is what runs.
+    // Running steps come last.
     let too_many = (lines.len() + 1).saturating_sub(rows);
     lines.drain(..too_many);
     lines.insert(0, header(model, room));
@@ -90,7 +90,7 @@ fn header(model: &Model, room: Room) -> String {
         (_, true) if model.pushed.is_some() => "pushing".to_owned(),
         (_, true) => "finishing".to_owned(),
         _ => {
-            // Each has its part of the line.
+            // Each gets a part of the line.
             let part = (room.columns.saturating_sub(HEADER) / running.len()).saturating_sub(2);
             running.iter().map(|title| fit(title, part.max(LEAST_TITLE))).collect::<Vec<_>>().join(", ")
         }
@@ -141,12 +141,12 @@ fn folded(items: &[Item], room: Room) -> String {
     room.line(&format!(" {sign} {stage}{} steps{cached_note}", items.len()), "", (Style::Plain, &took))
 }
 
-/// A line that a step wrote, below the step's.
+/// A line of a step's output, below the step.
 fn below(line: &str, room: Room) -> String {
     fit(&format!("   {} {line}", room.paint(Style::Dim, "│")), room.columns)
 }
 
-/// A step or a task on one line, as it stands.
+/// A step or a task on one line, in its present state.
 pub fn line_of(item: &Item, room: Room) -> String {
     let took = seconds(item.took);
     let (style, sign, right) = match item.state {
@@ -165,7 +165,7 @@ pub fn line_of(item: &Item, room: Room) -> String {
         _ => item.title.clone(),
     };
     let left = format!(" {} {title}", room.paint(style, sign));
-    // A long title leaves a little of its room to the reason.
+    // A long title leaves some space for the reason.
     let room_left = room.columns.saturating_sub(width(&right) + 1);
     let for_why = match width(&item.why) {
         0 => 0,
@@ -193,7 +193,7 @@ mod tests {
     use crate::build::solve::Event;
     use crate::language::plan::StepId;
 
-    /// Two stages; of the second one step runs, has printed something, and one is left.
+    /// Two stages; one step of the second is running, with output, and one is left.
     fn model() -> Model {
         let titles =
             (1..=9).map(|number| format!("[tools {number}/9] RUN --mount=type=tmpfs,target=/t make {number} 漢字"));
@@ -202,7 +202,7 @@ mod tests {
         let mut model = Model::new();
         model.add(&titles);
         let why = [crate::build::explain::Reason::FirstTime];
-        // The later stage is told of first.
+        // The later stage has the first event.
         model.step(&Event::Cached { step: StepId(9) });
         for step in (0..9).map(StepId) {
             model.step(&Event::Started { step, why: &why });

@@ -1,24 +1,24 @@
-//! What a program writes, as lines: in time that grows with the bytes, and with a bound on what is kept of each.
+//! Splits a program's output into lines, in linear time and with limited memory for each line.
 
 use crate::cli::output::{Colours, visible};
 
-/// A line is shown up to so many bytes.
+/// The maximum length of a line in bytes.
 pub const LONGEST: usize = 64 << 10;
 
-/// What becomes of a line that is longer.
+/// What to do with longer lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Long {
-    /// Its beginning is kept, and how much is left out is counted: for people.
+    /// The rest is cut and counted: for people.
     Cut,
-    /// It becomes several lines, and nothing is left out: for files and pipes.
+    /// It is split into several lines: for files and pipes.
     Split,
 }
 
-/// A line without its end.
+/// A line without its newline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
     pub bytes: &'a [u8],
-    /// So many bytes behind it are left out.
+    /// How many bytes after it were cut.
     pub left_out: u64,
 }
 
@@ -26,16 +26,16 @@ pub struct Line<'a> {
 #[derive(Debug)]
 pub struct Lines {
     long: Long,
-    /// Programs that write over a line begin a new one.
+    /// A carriage return ends a line.
     breaks_at_return: bool,
     begun: Vec<u8>,
     left_out: u64,
-    /// The last line was ended by a carriage return, which the line end behind it belongs to.
+    /// The last line ended with a carriage return; a newline after it belongs to it.
     after_return: bool,
 }
 
 impl Lines {
-    /// For a terminal: long lines are cut, and what writes over itself is seen line by line.
+    /// For a terminal: cuts long lines, and shows overwritten text line by line.
     pub fn for_terminal() -> Self {
         Self { breaks_at_return: true, ..Self::for_file(Long::Cut) }
     }
@@ -44,7 +44,7 @@ impl Lines {
         Self { long, breaks_at_return: false, begun: Vec::new(), left_out: 0, after_return: false }
     }
 
-    /// Calls `tell` with each line that is whole now.
+    /// Calls `tell` with each line that is now complete.
     pub fn push(&mut self, bytes: &[u8], mut tell: impl FnMut(Line<'_>)) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -64,7 +64,7 @@ impl Lines {
         }
     }
 
-    /// Calls `tell` with the line that has no end yet.
+    /// Calls `tell` with the incomplete last line.
     pub fn finish(&mut self, mut tell: impl FnMut(Line<'_>)) {
         if !self.begun.is_empty() {
             self.end(&mut tell);
@@ -95,7 +95,7 @@ impl Lines {
 }
 
 impl Line<'_> {
-    /// The line as a terminal may have it, with a note of what is left out.
+    /// The line, safe for a terminal, with a note about what was cut.
     pub fn shown(&self) -> String {
         let text = visible(self.bytes, Colours::of_program());
         match self.left_out {
@@ -105,7 +105,7 @@ impl Line<'_> {
     }
 }
 
-/// Where the last whole character ends, so that none is torn apart.
+/// The end of the last complete character, so that none is split.
 fn end_of_characters(bytes: &[u8]) -> usize {
     let first = bytes.iter().rev().take(4).position(|byte| byte & 0xc0 != 0x80);
     let Some(first) = first.map(|back| bytes.len() - 1 - back) else { return bytes.len() };

@@ -1,4 +1,4 @@
-//! What is shown while a build runs: plain lines, a live display on a terminal, JSON for programs, or nothing.
+//! The progress of a build: plain lines, a live display on a terminal, JSON for programs, or nothing.
 
 mod display;
 mod held_back;
@@ -52,7 +52,7 @@ pub enum ProgressMode {
 }
 
 impl ProgressMode {
-    /// What `--progress` and `--quiet` mean together. BUILDKIT_PROGRESS says it where they do not.
+    /// Combines `--progress` and `--quiet`. BUILDKIT_PROGRESS is the default.
     pub fn wanted(typed: Option<Self>, quiet: bool) -> Result<Self, CliError> {
         match typed.unwrap_or_default() {
             _ if quiet => Ok(Self::Quiet),
@@ -73,7 +73,7 @@ impl ProgressMode {
         }
     }
 
-    /// What shows builds so, on standard error.
+    /// A display of this kind, on standard error.
     pub fn display(self) -> Display {
         let shown: Box<dyn Shown> = match self {
             Self::Quiet | Self::None => Box::new(Silent),
@@ -85,13 +85,13 @@ impl ProgressMode {
         Display::of(if rights::are_put_off() { Box::new(HeldBack::new(shown)) } else { shown })
     }
 
-    /// Nothing is said of what goes well.
+    /// Success is not reported.
     pub fn is_silent(self) -> bool {
         matches!(self, Self::Quiet | Self::None)
     }
 }
 
-/// Shows nothing but warnings of what may go wrong later.
+/// Shows only warnings.
 struct Silent;
 
 impl Progress for Silent {

@@ -1,4 +1,4 @@
-//! What is known of a build that is shown while it runs. Pure: knows no terminal.
+//! The state of a running build, to be shown. Pure: knows no terminal.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::cli::output::one_line;
 use crate::cli::transfers::Blobs;
 use crate::language::plan::StepId;
 
-/// How many lines of what a step writes are kept to be shown.
+/// How many lines of a step's output are kept.
 pub const KEPT_LINES: usize = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub enum State {
     Canceled,
 }
 
-/// A step of which something was told, or a task beside the steps.
+/// A step with an event, or a task besides the steps.
 #[derive(Debug)]
 pub struct Item {
     /// On one line.
     pub title: String,
-    /// `build` of `[build 2/5] RUN make`; nothing for a task.
+    /// `build` of `[build 2/5] RUN make`; `None` for a task.
     pub stage: Option<String>,
     pub state: State,
     /// Why it is executed.
@@ -36,26 +36,26 @@ pub struct Item {
     pub begun: Instant,
     /// How long it took, once it has ended.
     pub took: Duration,
-    /// The last lines that it wrote.
+    /// The last lines of its output.
     pub printed: VecDeque<String>,
     lines: Lines,
 }
 
-/// What the plan has of a stage.
+/// A stage of the plan.
 #[derive(Debug, Default)]
 struct Stage {
     steps: usize,
-    /// The place of its last step: a stage stands behind those that it needs.
+    /// The index of its last step: a stage comes after those that it needs.
     last: usize,
 }
 
-/// A build as it stands.
+/// The present state of a build.
 #[derive(Debug)]
 pub struct Model {
     pub begun: Instant,
-    /// In the order in which they were first told of, those of a stage together.
+    /// In the order of their first events, with the steps of a stage together.
     pub items: Vec<Item>,
-    /// How many steps the plan has.
+    /// The number of steps in the plan.
     pub planned: usize,
     stages: HashMap<String, Stage>,
     names: Vec<String>,
@@ -79,7 +79,7 @@ impl Model {
         }
     }
 
-    /// More steps that are executed.
+    /// Adds steps of a plan.
     pub fn add(&mut self, titles: &[String]) {
         let first = self.names.len();
         self.names.extend(titles.iter().map(|title| one_line(title)));
@@ -91,7 +91,7 @@ impl Model {
         }
     }
 
-    /// Takes in what happened to a step; gives the place of the step.
+    /// Handles an event of a step; returns the index of the step.
     pub fn step(&mut self, event: &Event<'_>) -> usize {
         let place = self.place_of(event.step());
         let item = &mut self.items[place];
@@ -130,7 +130,7 @@ impl Model {
         place
     }
 
-    /// The step's place among the items: behind the others of its stage, or before the stages that come later.
+    /// The index of the step among the items: after the others of its stage, or before later stages.
     fn place_of(&mut self, step: StepId) -> usize {
         if let Some(place) = self.steps.get(&step) {
             return *place;
@@ -150,20 +150,20 @@ impl Model {
         place
     }
 
-    /// Nothing runs any more.
+    /// Ends everything that runs.
     pub fn stop(&mut self) {
         for item in self.items.iter_mut().filter(|item| item.is_running()) {
             item.end(State::Canceled, item.begun.elapsed());
         }
     }
 
-    /// How many steps have their result.
+    /// How many steps have a result.
     pub fn ended(&self) -> usize {
         let has_result = |item: &&Item| item.stage.is_some() && matches!(item.state, State::Done | State::Cached);
         self.items.iter().filter(has_result).count()
     }
 
-    /// All steps of the stage have their results.
+    /// Whether all steps of the stage have results.
     pub fn is_finished(&self, stage: &str) -> bool {
         let has_result =
             |item: &&Item| item.stage.as_deref() == Some(stage) && matches!(item.state, State::Done | State::Cached);
@@ -198,7 +198,7 @@ impl Item {
     fn print(&mut self, bytes: &[u8]) {
         let printed = &mut self.printed;
         self.lines.push(bytes, |line| {
-            // What was written over, and line ends of its own, would only take room.
+            // Overwritten and empty lines would only take space.
             if !line.bytes.is_empty() {
                 keep(printed, line.shown().replace('\t', "    "));
             }
@@ -221,7 +221,7 @@ fn keep(printed: &mut VecDeque<String>, line: String) {
     printed.push_back(line);
 }
 
-/// `build` of `[build 2/5] RUN make`, `linux/arm64 build` where there are several platforms.
+/// `build` of `[build 2/5] RUN make`, `linux/arm64 build` with several platforms.
 fn stage_of(title: &str) -> String {
     let inside = title.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or("", |(inside, _)| inside);
     inside.rsplit_once(' ').map_or("", |(stage, _)| stage).trim_end().to_owned()

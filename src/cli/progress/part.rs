@@ -1,4 +1,4 @@
-//! One of the builds that a display shows: what happens to its steps, under the numbers and names that they have there.
+//! One of the builds on a display: maps its steps to the display's numbers and names.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,19 +13,19 @@ use crate::build::{Findings, Observer};
 use crate::language::plan::{Plan, StepId};
 use crate::transport::registry;
 
-/// A build as it is shown, and as it is counted.
+/// A build that is shown and counted.
 pub struct Part<'a> {
     display: &'a Display,
-    /// Of one of several.
+    /// The name of one of several builds.
     name: Option<String>,
-    /// The numbers that its steps have among all.
+    /// The display's numbers of its steps.
     steps: OnceLock<Range<usize>>,
     tally: Mutex<Tally>,
     findings: Mutex<Findings>,
 }
 
 impl<'a> Part<'a> {
-    /// The build that is shown; or one of several, whose steps have its name.
+    /// The only build, or one of several, whose steps have its name.
     pub fn of(display: &'a Display, name: Option<&str>) -> Self {
         let name = name.map(str::to_owned);
         let tally = Mutex::new(Tally::new());
@@ -58,7 +58,7 @@ impl<'a> Part<'a> {
         self.display.shown().end(end);
     }
 
-    /// What is called so in this build.
+    /// The title in this build.
     fn named<'t>(&self, title: &'t str) -> Cow<'t, str> {
         named(self.name.as_deref(), title)
     }
@@ -70,7 +70,7 @@ impl<'a> Part<'a> {
 
 impl Progress for Part<'_> {
     fn event(&self, event: Event<'_>) {
-        // What a step prints is not counted.
+        // Output of a step is not counted.
         if !matches!(event, Event::Output { .. }) {
             lock(&self.tally).step(&event);
         }

@@ -1,4 +1,4 @@
-//! One line for each event, in the form that BuildKit's plain progress has: `#5 [2/3] RUN make`.
+//! One line for each event, in the format of BuildKit's plain progress: `#5 [2/3] RUN make`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -22,26 +22,26 @@ pub struct Plain {
 #[derive(Default)]
 struct State {
     names: Vec<String>,
-    /// The numbers that steps got when something was first said of them.
+    /// The numbers of steps, in the order of their first events.
     numbers: HashMap<StepId, usize>,
     begun: HashMap<StepId, Instant>,
-    /// The numbers of what is done beside the steps.
+    /// The numbers of tasks besides the steps.
     tasks: HashMap<String, usize>,
-    /// What steps write.
+    /// The output of steps.
     lines: HashMap<StepId, Lines>,
 }
 
-/// What is ready to be written.
+/// Output that is ready to be written.
 #[derive(Default)]
 struct Ready(Vec<u8>);
 
 impl Ready {
-    /// A line about the thing with that number.
+    /// A line about the step or task with that number.
     fn line(&mut self, number: usize, text: &str) {
         self.0.extend_from_slice(format!("#{number} {}\n", text.replace('\n', " ")).as_bytes());
     }
 
-    /// A line that a step wrote: as it is, unless a terminal gets it.
+    /// A line of a step's output: verbatim, unless it goes to a terminal.
     fn printed(&mut self, number: usize, seconds: f64, line: Line<'_>) {
         self.0.extend_from_slice(format!("#{number} {seconds:.3} ").as_bytes());
         match Stream::Error.is_terminal() {
@@ -51,7 +51,7 @@ impl Ready {
         self.0.push(b'\n');
     }
 
-    /// What rbuild itself says of names from elsewhere.
+    /// Names in it are already safe for a terminal.
     fn write(self) {
         if !self.0.is_empty() {
             output::say_prepared(&self.0);
@@ -69,13 +69,13 @@ impl Plain {
     }
 }
 
-/// A name on one line, which a terminal may have.
+/// A name on one line, safe for a terminal.
 fn safe(text: &str) -> String {
     if Stream::Error.is_terminal() { one_line(text) } else { text.to_owned() }
 }
 
 impl State {
-    /// The step's number; announces the step when it is new.
+    /// The step's number; announces a new step.
     fn number(&mut self, step: StepId, ready: &mut Ready) -> usize {
         let next = self.numbers.len() + self.tasks.len() + 1;
         let number = *self.numbers.entry(step).or_insert(next);
@@ -85,7 +85,7 @@ impl State {
         number
     }
 
-    /// The task's number; announces the task when it is new.
+    /// The task's number; announces a new task.
     fn task_number(&mut self, task: &str, ready: &mut Ready) -> usize {
         let next = self.numbers.len() + self.tasks.len() + 1;
         let number = *self.tasks.entry(task.to_owned()).or_insert(next);
@@ -104,7 +104,7 @@ impl State {
         lines.push(bytes, |line| ready.printed(number, seconds, line));
     }
 
-    /// The step has ended: what it wrote last is told, and then how it ended.
+    /// The step has ended: prints the rest of its output, and the outcome.
     fn end(&mut self, step: StepId, ending: &str, ready: &mut Ready) {
         let (number, seconds) = (self.number(step, ready), self.seconds(step));
         if let Some(mut lines) = self.lines.remove(&step) {
@@ -148,7 +148,7 @@ impl Progress for Plain {
         match event {
             TaskEvent::Started { .. } => {}
             TaskEvent::Note { text, .. } => ready.line(number, &safe(text)),
-            // How much it was stands in a note.
+            // A note reports the total.
             TaskEvent::Moved { .. } => {}
             TaskEvent::Done { took, .. } => ready.line(number, &format!("DONE {:.1}s", took.as_secs_f64())),
             TaskEvent::Failed { message, .. } => ready.line(number, &format!("ERROR: {}", safe(message))),
@@ -171,7 +171,7 @@ impl Shown for Plain {
     }
 
     fn end(&self, end: End) {
-        // No other build says anything in between.
+        // No other build prints anything in between.
         let _state = self.lock();
         end.say();
     }

@@ -1,6 +1,6 @@
-//! What happens as JSON for programs, one object a line: BuildKit's `SolveStatus` (client/graph.go), as buildx prints it
-//! and Compose reads it. A step is a vertex; what stands on a line of its own beside it is a status. What BuildKit has no
-//! field for stands in a vertex' `rbuild`, which others pass over: why the step is executed, and what it used.
+//! Events as JSON for programs, one object per line: BuildKit's `SolveStatus` (client/graph.go), as buildx prints it
+//! and Compose reads it. A step is a vertex; what has its own line below it is a status. What BuildKit has no field for
+//! is in a vertex' `rbuild` field, which others ignore: why the step is executed, and the resources it used.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,9 +22,9 @@ use crate::cli::transfers::{Kind, words};
 use crate::language::plan::StepId;
 use crate::transport::registry;
 
-/// The vertex under which BuildKit reads the Dockerfile.
+/// BuildKit's vertex for reading the Dockerfile.
 const READ: &str = "[internal] load build definition";
-/// Both streams of a program come in one.
+/// Both streams of a program are combined.
 const STANDARD_OUTPUT: u8 = 1;
 const STANDARD_ERROR: u8 = 2;
 
@@ -39,7 +39,7 @@ struct State {
     inputs: Vec<Vec<StepId>>,
     begun: HashMap<String, Timestamp>,
     used: HashMap<StepId, Resources>,
-    /// Those that failed: why is known at the end.
+    /// The failed steps: the reason is known at the end.
     failed: Vec<(StepId, Timestamp)>,
 }
 
@@ -57,7 +57,7 @@ fn say(status: &Value) {
     output::say_prepared(format!("{status}\n").as_bytes());
 }
 
-/// What a vertex is known by.
+/// The digest that identifies a vertex.
 pub fn digest(name: &str) -> String {
     BlobDigest::of(format!("rbuild-vertex-1\0{name}").as_bytes()).to_string()
 }
@@ -67,7 +67,7 @@ impl State {
         digest(&format!("{} {}", step.0, self.names.get(step.0).map_or("", String::as_str)))
     }
 
-    /// The steps that it needs and that have a name; in the place of others stand those that they need.
+    /// The named steps that it needs; those without a name are replaced by their own inputs.
     fn named_inputs(&self, step: StepId) -> Vec<String> {
         let mut named = Vec::new();
         for input in self.inputs.get(step.0).into_iter().flatten() {
@@ -79,7 +79,7 @@ impl State {
         named
     }
 
-    /// The step as a vertex, with the time it began at.
+    /// The step as a vertex, with its start time.
     fn vertex(&mut self, step: StepId) -> Value {
         let digest = self.step_digest(step);
         let mut vertex = json!({ "digest": digest });
@@ -92,7 +92,7 @@ impl State {
         vertex
     }
 
-    /// When what is known by that digest began.
+    /// The start time of the vertex with that digest.
     fn begin(&mut self, digest: String) -> Timestamp {
         *self.begun.entry(digest).or_insert_with(Timestamp::now)
     }
@@ -109,7 +109,7 @@ impl State {
         json!({ "vertexes": [vertex] })
     }
 
-    /// How much of an archive has been sent, as buildx tells of it.
+    /// How much of an archive has been sent, in buildx's form.
     fn sent(&mut self, task: &str, bytes: u64) -> Value {
         let vertex = digest(task);
         let id = "sending tarball";
@@ -119,7 +119,7 @@ impl State {
         }] })
     }
 
-    /// The vertex of something that is no step.
+    /// The vertex of something other than a step.
     fn other(&mut self, name: &str, completed: Option<Duration>, error: &str) -> Value {
         let digest = digest(name);
         let mut vertex = json!({ "digest": digest, "name": name, "started": self.begin(digest) });
@@ -185,7 +185,7 @@ impl Progress for RawJson {
     }
 }
 
-/// A status that is complete.
+/// A completed status.
 fn done(vertex: &str, id: &str) -> Value {
     let now = Timestamp::now();
     json!({ "statuses": [{
@@ -217,7 +217,7 @@ impl Shown for RawJson {
                     std::mem::take(&mut state.failed).into_iter().partition(|(step, _)| end.steps.contains(&step.0));
                 state.failed = others;
                 if own.is_empty() && !place.is_empty() {
-                    // What is wrong with the Dockerfile stands in no step.
+                    // An error of the Dockerfile belongs to no step.
                     let read = end.named(READ);
                     say(&state.other(&read, None, ""));
                     say(&excerpt(&digest(&read), place));
@@ -225,7 +225,7 @@ impl Shown for RawJson {
                 }
                 for (step, at) in own {
                     let shown = state.names.get(step.0).map_or("", String::as_str);
-                    // What the step printed was told when it did.
+                    // The step's output was already printed.
                     let is_title = |line: &str| line.strip_suffix(':').is_some_and(|title| end.named(title) == shown);
                     let place: Vec<&str> = place.lines().filter(|line| !is_title(line)).collect();
                     if !place.is_empty() {
@@ -241,7 +241,7 @@ impl Shown for RawJson {
     }
 }
 
-/// Lines of the Dockerfile, as what the vertex says: so they stand in the display of whoever shows it.
+/// Lines of the Dockerfile as output of the vertex: this is how other displays show them.
 fn excerpt(vertex: &str, lines: &str) -> Value {
     json!({ "logs": [{
         "vertex": vertex,
@@ -251,7 +251,7 @@ fn excerpt(vertex: &str, lines: &str) -> Value {
     }] })
 }
 
-/// What was made, under the names that BuildKit has for it.
+/// Reports the result, under BuildKit's names.
 fn tell_built(state: &mut State, export: &str, built: &Built) {
     say(&state.other(export, None, ""));
     for image in &built.images {
@@ -286,9 +286,9 @@ pub fn warnings(findings: &Findings) -> Vec<Value> {
     warnings.collect()
 }
 
-/// Blobs on their way to a registry.
+/// Blobs being pushed to a registry.
 struct Pushing {
-    /// What it is a part of.
+    /// The vertex that it belongs to.
     export: String,
     blobs: Mutex<HashMap<BlobDigest, (u64, Timestamp)>>,
 }

@@ -1,30 +1,30 @@
-//! What every way to show builds does.
+//! The interface of all progress formats.
 
 use super::summary::End;
 use crate::build::solve::Progress;
 use crate::language::plan::StepId;
 use crate::transport::registry;
 
-/// Steps as they are shown.
+/// Steps to show.
 #[derive(Debug, Clone, Default)]
 pub struct Steps {
-    /// Nothing where a step is not shown.
+    /// `None` if a step is not shown.
     pub titles: Vec<String>,
-    /// The steps that each needs.
+    /// The inputs of each step.
     pub inputs: Vec<Vec<StepId>>,
 }
 
-/// A way to show builds.
+/// A progress format.
 pub trait Shown: Progress + Send {
-    /// These steps are executed next. They are known by the numbers behind those of all that were told of before.
+    /// These steps are executed next. Their numbers follow those of all earlier ones.
     fn add(&self, steps: &Steps);
 
-    /// Whoever watches the result being pushed, which is told of under this name.
+    /// Observes the push of the result, which is shown under this name.
     fn transfers(&self, export: &str) -> Box<dyn registry::Progress>;
 
-    /// A build is over: says how it went, apart from the error.
+    /// A build has ended: reports the outcome, except for the error.
     fn end(&self, end: End);
 
-    /// All builds are over.
+    /// All builds have ended.
     fn close(&self) {}
 }

@@ -1,4 +1,4 @@
-//! What is said when a build is over.
+//! The summary of a build at its end.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,10 +13,10 @@ use crate::cli::format::human_size;
 use crate::cli::output;
 use crate::language::plan::{Operation, Plan, StepId};
 
-/// How a build came to its end.
+/// The outcome of a build.
 #[derive(Debug)]
 pub struct End {
-    /// Of one of several.
+    /// The name of one of several builds.
     pub name: Option<String>,
     /// The numbers of its steps.
     pub steps: Range<usize>,
@@ -28,17 +28,17 @@ pub struct End {
 #[derive(Debug)]
 pub enum Outcome {
     Built(Built),
-    /// With what it says.
+    /// With the error message.
     Failed(String),
 }
 
-/// What was made, as it is told.
+/// The result, for reporting.
 #[derive(Debug, Default)]
 pub struct Built {
     pub images: Vec<BuiltImage>,
-    /// As people write them.
+    /// In short form.
     pub names: Vec<String>,
-    /// What the names mean in their registries.
+    /// The names with digests in their registries.
     pub pushed: Vec<String>,
 }
 
@@ -46,17 +46,17 @@ pub struct Built {
 pub struct BuiltImage {
     /// `sha256:…`
     pub id: String,
-    /// Twelve digits of it.
+    /// Its first twelve digits.
     pub short_id: String,
-    /// Where there are several.
+    /// If there are several.
     pub platform: Option<String>,
     pub size: u64,
 }
 
-/// The vertex under which BuildKit tells of the result.
+/// BuildKit's vertex for the result.
 pub const EXPORT: &str = "exporting to image";
 
-/// What is called so in a build, as buildx names it where there are several: `[app 2/3] RUN make`.
+/// A title with the build's name, in buildx's form for several builds: `[app 2/3] RUN make`.
 pub fn named<'t>(build: Option<&str>, title: &'t str) -> Cow<'t, str> {
     match (build, title.strip_prefix('[')) {
         (None, _) => Cow::Borrowed(title),
@@ -67,12 +67,12 @@ pub fn named<'t>(build: Option<&str>, title: &'t str) -> Cow<'t, str> {
 }
 
 impl End {
-    /// What is called so in this build.
+    /// The title in this build.
     pub fn named<'t>(&self, title: &'t str) -> Cow<'t, str> {
         named(self.name.as_deref(), title)
     }
 
-    /// Says it on standard error: the warnings, and what was made.
+    /// Prints the warnings and the result to standard error.
     pub fn say(&self) {
         if let Outcome::Built(built) = &self.outcome {
             for pushed in &built.pushed {
@@ -101,7 +101,7 @@ impl Built {
         };
         let line = format!("{} in {}{counts}", parts.join(" "), seconds(tally.begun.elapsed()));
         let Some((title, longest)) = tally.slowest() else { return line };
-        // Its place finds it among the lines above.
+        // The step's number identifies it in the lines above.
         let place = title.find("] ").map_or(title, |end| &title[..=end]);
         format!("{line}, slowest {place} {}", seconds(longest))
     }
@@ -114,13 +114,13 @@ impl BuiltImage {
     }
 }
 
-/// Counts what becomes of the steps.
+/// Counts the outcomes of the steps.
 #[derive(Debug)]
 pub struct Tally {
     begun: Instant,
-    /// Of the steps that are more than a base image.
+    /// Of all steps except base images.
     names: HashMap<StepId, String>,
-    /// How long those took that were executed; nothing for those from the cache.
+    /// The durations of executed steps; `None` for cached ones.
     endings: HashMap<StepId, Option<Duration>>,
 }
 
@@ -158,7 +158,7 @@ impl Tally {
         self.endings().filter(|(_, took)| took.is_some()).count()
     }
 
-    /// Where several were executed.
+    /// The executed step that took longest.
     fn slowest(&self) -> Option<(&str, Duration)> {
         let slowest = self.endings().filter_map(|(name, took)| Some((name.as_str(), took?)));
         slowest.max_by_key(|(_, took)| *took)

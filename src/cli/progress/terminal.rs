@@ -1,4 +1,4 @@
-//! A live display: every step on a line of its own, redrawn while the build runs, and left as it ended.
+//! A live display: every step has its own line, which is redrawn while the build runs, and stays at the end.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,12 +16,12 @@ use crate::transport::registry;
 
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// Where lines go that nobody sees on a screen.
+/// The width of lines that are not on a screen.
 const WIDE: usize = 120;
 
 pub struct Terminal {
     shared: Arc<Shared>,
-    /// Draws; nothing where a terminal can't be drawn on: steps are told of when they end then.
+    /// The drawing thread; `None` if the terminal can't be drawn on: then steps are printed when they end.
     painter: Mutex<Option<JoinHandle<()>>>,
     is_live: bool,
 }
@@ -35,9 +35,9 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     model: Model,
-    /// Lines that stay, and were not written yet.
+    /// Lines that stay, to be written.
     above: Vec<String>,
-    /// Builds that are over.
+    /// Builds that have ended.
     ends: Vec<End>,
     is_over: bool,
 }
@@ -47,7 +47,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Draws until the build is over.
+    /// Draws until the build has ended.
     fn paint(&self) {
         let mut state = self.lock();
         loop {
@@ -82,7 +82,7 @@ impl Terminal {
         Self { shared, painter: Mutex::new(painter), is_live }
     }
 
-    /// Where nothing is drawn, what has ended is told now.
+    /// Without drawing, prints a step that has ended.
     fn tell_ending(&self, state: &State, place: usize) {
         let item = &state.model.items[place];
         if !self.is_live && !item.is_running() {
@@ -132,7 +132,7 @@ impl Shown for Terminal {
         self.shared.lock().ends.push(end);
     }
 
-    /// Leaves each step on its line, as it ended.
+    /// Leaves each step's final line.
     fn close(&self) {
         self.stop();
         if self.is_live {
@@ -156,7 +156,7 @@ impl Terminal {
         self.shared.changed.notify_all();
         let painter = self.painter.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(painter) = painter {
-            // It has no way to fail.
+            // The thread cannot fail.
             let _ = painter.join();
         }
     }
@@ -168,7 +168,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Blobs on their way to a registry.
+/// Blobs being pushed to a registry.
 struct Pushing(Arc<Shared>);
 
 impl registry::Progress for Pushing {

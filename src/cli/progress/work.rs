@@ -1,4 +1,4 @@
-//! A bar for what takes longer than a second and has no display of its own: load, save, import, export, commit, prune.
+//! A progress bar for work of more than a second that has no display: load, save, import, export, commit, prune.
 
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::cli::output::{Stream, area, fit, one_line, width};
 use crate::cli::transfers::{bar, measured};
 use crate::engine::Counter;
 
-/// Who waits no longer sees nothing.
+/// How long to wait before showing anything.
 const PATIENCE: Duration = Duration::from_secs(1);
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
 const BAR: usize = 30;
@@ -21,12 +21,11 @@ const BAR: usize = 30;
 enum Unit {
     Bytes,
     Things,
-    /// Nobody is to see it.
+    /// Nothing is shown.
     Nothing,
 }
 
-/// Something that is being done. What is shown of it, on standard error where that is a terminal, is gone when it is
-/// dropped.
+/// Work in progress. Its bar, on standard error if that is a terminal, disappears when this is dropped.
 pub struct Work {
     shared: Arc<Shared>,
     painter: Option<JoinHandle<()>>,
@@ -44,17 +43,17 @@ struct Shared {
 }
 
 impl Work {
-    /// Bytes that pass through readers and writers, `total` of them where that is known.
+    /// Bytes that pass through readers and writers, `total` of them if known.
     pub fn of_bytes(doing: &str, total: Option<u64>) -> Self {
         Self::begin(doing, Unit::Bytes, total)
     }
 
-    /// Nobody is to see it.
+    /// Shows nothing.
     pub fn unseen() -> Self {
         Self::begin("", Unit::Nothing, None)
     }
 
-    /// So many things, each told of when it is done.
+    /// A number of items, each counted when it is done.
     pub fn of_things(doing: &str, total: Option<u64>) -> Self {
         Self::begin(doing, Unit::Things, total)
     }
@@ -99,7 +98,7 @@ impl Drop for Work {
         *self.shared.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.shared.over.notify_all();
         if let Some(painter) = self.painter.take() {
-            // It has no way to fail.
+            // The thread cannot fail.
             let _ = painter.join();
         }
     }
@@ -111,7 +110,7 @@ impl Shared {
         let mut pause = PATIENCE;
         let mut was_drawn = false;
         loop {
-            // It may be over before it is first waited for.
+            // The work may end before the first wait.
             if !*is_over {
                 let waited = self.over.wait_timeout(is_over, pause).unwrap_or_else(PoisonError::into_inner);
                 is_over = waited.0;

@@ -17,7 +17,7 @@ pub struct Args {
 
 pub fn run(args: Args, _: &Global) -> Result<ExitCode, CliError> {
     let host = registry_host(&args.server);
-    // Whether there are any is not said, as docker does not.
+    // Like docker, does not say whether there were any.
     logout(&Settings::from_environment()?, host).map_err(with_hint)?;
     output::print(&format!("Removing login credentials for {host}\n"))?;
     Ok(ExitCode::SUCCESS)

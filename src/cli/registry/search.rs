@@ -38,7 +38,7 @@ const COLUMNS: &[Column] = &[
     Column { field: "IsAutomated", heading: "AUTOMATED" },
 ];
 
-/// How much of a description docker shows.
+/// How many characters of a description docker prints.
 const DESCRIPTION_WIDTH: usize = 45;
 
 pub fn run(args: Args, _: &Global) -> Result<ExitCode, CliError> {

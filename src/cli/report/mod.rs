@@ -1,7 +1,8 @@
-//! Reports of builds: one HTML file each, which loads nothing and can be opened from a disk, printed and read on a phone.
+//! Reports of builds: a single HTML file each, which loads nothing and can be opened from disk, printed, and read on a
+//! phone.
 //!
-//! The page is plain HTML, CSS and JavaScript, checked in as it is served. What a build has to say comes as JSON in script
-//! elements, which nothing executes, with each `<` escaped; the page puts it in place as text alone.
+//! The page is plain HTML, CSS and JavaScript, used as checked in. The build's data is JSON in script elements, which
+//! are not executed, with each `<` escaped; the page inserts it as text only.
 
 mod read;
 
@@ -26,7 +27,7 @@ pub use read::{last_two, read};
 
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-/// In the order in which they need each other.
+/// In the order of their dependencies.
 const SCRIPTS: &[&str] = &[
     include_str!("page/words.js"),
     include_str!("page/log.js"),
@@ -37,9 +38,9 @@ const SCRIPTS: &[&str] = &[
     include_str!("page/compare.js"),
     include_str!("page/start.js"),
 ];
-/// What the data stands in.
+/// The element with the data.
 const DATA: &str = r#"<script type="application/json" id="report">"#;
-/// A report has so much of logs: browsers take long for more.
+/// The size limit of logs: browsers are slow with more.
 const MOST_LOG_BYTES: u64 = 96 << 20;
 
 /// What a page shows.
@@ -48,21 +49,21 @@ enum Page<'a> {
     Comparison(&'a Comparison),
 }
 
-/// What steps printed, by step.
+/// The output of steps, by step.
 #[derive(Default)]
 struct Logs {
     file: Option<File>,
     steps: BTreeMap<u32, Vec<Place>>,
-    /// Those of which the end is left out.
+    /// The steps whose output is cut.
     cut: Vec<u32>,
 }
 
-/// Writes the report of a build to the file that the user named.
+/// Writes the report of a build to the user's file.
 pub fn write_to(store: &Store, record: &BuildRecord, path: &Path) -> Result<(), CliError> {
     archive::write_file(path, |out| write(store, record, path, out))
 }
 
-/// The same into an open file.
+/// The same to an open file.
 pub fn write(store: &Store, record: &BuildRecord, path: &Path, out: &mut impl Write) -> Result<(), CliError> {
     let mut document = history::document(store, record)?;
     document.look_at_image(store);
@@ -100,7 +101,7 @@ impl Logs {
         logs
     }
 
-    /// An element for each step: pairs of milliseconds and what was printed then.
+    /// An element for each step: pairs of milliseconds and output.
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         for (step, places) in &self.steps {
@@ -123,7 +124,7 @@ impl Logs {
 impl Page<'_> {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let script = format!("\n{}\n", SCRIPTS.join("\n"));
-        // Whatever else may come to be in the page is not executed, and nothing is asked of any server.
+        // Nothing else in the page is executed, and no server is contacted.
         let [style, code] = [STYLE, script.as_str()].map(|text| BASE64.encode(Sha256::digest(text)));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{code}'; base-uri 'none'; form-action 'none'"
@@ -172,7 +173,7 @@ impl Page<'_> {
     }
 }
 
-/// JSON in which nothing looks like HTML: a `<` can only be in a string, where it may be written so.
+/// JSON without anything like HTML: a `<` occurs only in strings, where it may be escaped.
 struct Escaped<W>(W);
 
 impl<W: Write> Write for Escaped<W> {
@@ -216,7 +217,7 @@ mod tests {
             assert_eq!(TEMPLATE.matches(&format!("{{{{{name}}}}}")).count(), 1, "{name}");
         }
         assert!(TEMPLATE.contains(DATA));
-        // They stand in an element that this would end.
+        // They are in an element that this would end.
         assert!(SCRIPTS.iter().all(|script| !script.contains("</script") && !script.contains("<!--")));
     }
 }

@@ -1,4 +1,4 @@
-//! Reads reports of builds again: those of one machine are compared with those of another.
+//! Reads reports of builds, to compare them with those of other machines.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,10 +9,10 @@ use crate::base::io_error::AtPath as _;
 use crate::cli::CliError;
 use crate::engine::history::Document;
 
-/// The data comes before the logs, and is no longer than that.
+/// The size limit of the data, which precedes the logs.
 const LIMIT: u64 = 64 << 20;
 
-/// The build that a report is of.
+/// The build of a report.
 pub fn read(path: &Path) -> Result<Document, CliError> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes)).at("read", path)?;
@@ -26,7 +26,7 @@ pub fn read(path: &Path) -> Result<Document, CliError> {
     Document::parse(data["document"].to_string().as_bytes()).ok_or_else(none)
 }
 
-/// The last two reports of a folder, the older first.
+/// The last two reports of a folder, older first.
 pub fn last_two(folder: &Path) -> Result<[Document; 2], CliError> {
     let entries = std::fs::read_dir(folder).at("list", folder)?.flatten();
     let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "html");

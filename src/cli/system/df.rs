@@ -1,4 +1,4 @@
-//! `rbuild system df`: how much room things take.
+//! `rbuild system df`: the disk usage.
 
 use std::process::ExitCode;
 
@@ -34,15 +34,15 @@ const COLUMNS: &[Column] = &[
 const RAW: &str = "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\n\
                    reclaimable: {{.Reclaimable}}\n";
 
-/// One thing that takes room.
+/// An object that takes space.
 struct Item {
-    /// What `-v` shows of it, under docker's names.
+    /// Its fields for `-v`, under docker's names.
     fields: Value,
     size: u64,
     is_used: bool,
 }
 
-/// Things of one kind. Images share layers: what they take together is less than the sum.
+/// Objects of one type. Images share layers, so their total is less than the sum.
 struct Group {
     name: &'static str,
     columns: &'static [Column],
@@ -81,7 +81,7 @@ fn row(group: &Group) -> Value {
     })
 }
 
-/// All things: as tables, as one JSON object, or to a template that is given all of them.
+/// All objects: as tables, as one JSON object, or as input of a template.
 fn verbose(groups: &[Group; 4], format: Option<&str>) -> Result<String, CliError> {
     let template = match format {
         None | Some("" | "table") => return groups.iter().map(details).collect(),
@@ -232,9 +232,8 @@ const CACHE: &[Column] = &[
     Column { field: "Shared", heading: "SHARED" },
 ];
 
-/// The database, locks, the history of builds, what is being written, and what images take besides what is in them:
-/// it is
-/// the store's own.
+/// Adds the store's own data: the database, locks, the history of builds, unfinished writes, and the metadata of
+/// images.
 fn add_the_rest(groups: &mut [Group; 4], size: u64) {
     let fields = json!({
         "ID": "-", "CacheType": "internal", "Size": human_size(size, 4), "CreatedAt": "N/A", "CreatedSince": "N/A",

@@ -62,7 +62,7 @@ fn plain(event: &Event, time: Timestamp) -> String {
     format!("{time} {} {} {}{attributes}", event.kind, event.action, event.actor.id)
 }
 
-/// With the fields that old versions of docker had.
+/// With the fields of docker's older versions.
 fn fields(event: &Event, line: &str) -> Result<Value, CliError> {
     let mut value: Value = serde_json::from_str(line)?;
     value["Status"] = event.action.clone().into();

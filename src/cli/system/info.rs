@@ -1,4 +1,4 @@
-//! `rbuild info`: what there is here to isolate containers with.
+//! `rbuild info`: what this machine offers to isolate containers.
 
 use std::process::ExitCode;
 

@@ -34,7 +34,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// The service is one of the store's processes for as long as it lives.
+    /// While it runs, the service is one of the store's long-lived processes.
     pub(super) fn starts_containers(&self) -> bool {
         matches!(self.command, SystemCommand::Service(_))
     }

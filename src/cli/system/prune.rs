@@ -36,9 +36,9 @@ pub struct Args {
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let filters = Filters::parse(&prune_filters(&args.filter), &["label", "label!", "until"])?;
-    // All of it is read before anything is removed.
+    // Parsed before anything is removed.
     let until = filters.until()?;
-    // docker refuses it in these words: a volume has no time at which it was used last.
+    // docker's message: a volume has no time of last use.
     if args.volumes && until.is_some() {
         return Err(CliError::new("the \"until\" filter is not supported with \"--volumes\""));
     }

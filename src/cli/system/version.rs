@@ -9,12 +9,12 @@ use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::engine::version::{API, BUILDX, DOCKER, LEAST_API, build, facts, name};
 
-/// What `--version` prints: it begins as docker's does, for those who read it, and says who speaks.
+/// The output of `--version`: begins like docker's, for programs that parse it, and names rbuild.
 pub fn line() -> String {
     format!("Docker version {DOCKER}, build {}\n", build())
 }
 
-/// What `buildx version` prints, in the same way.
+/// The output of `buildx version`, in the same way.
 pub fn buildx_line() -> String {
     format!("github.com/docker/buildx v{BUILDX} {}\n", build())
 }

@@ -45,7 +45,7 @@ impl Progress for Bars {
 }
 
 impl Drop for Bars {
-    /// What is seen last stays.
+    /// The last state stays.
     fn drop(&mut self) {
         let columns = area::size(self.stream).columns.saturating_sub(1);
         let lines = self.lock().blobs.lines(columns, usize::MAX);

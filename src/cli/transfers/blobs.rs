@@ -1,4 +1,4 @@
-//! The blobs of a transfer, each on a line of its own. Pure: knows no terminal.
+//! The blobs of a transfer, each on its own line. Pure: knows no terminal.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::cli::format::{human_size, truncate_id};
 use crate::cli::output::{fit, one_line, width};
 use crate::transport::registry::Event;
 
-/// Shorter bars say nothing.
+/// The minimum width of a bar.
 const LEAST_BAR: usize = 8;
 const LONGEST_BAR: usize = 40;
 
@@ -26,9 +26,9 @@ struct Blob {
     id: String,
     size: u64,
     moved: u64,
-    /// When the first byte came.
+    /// When the first byte arrived.
     begun: Option<Instant>,
-    /// What is said of it at its end.
+    /// The text at its end.
     ending: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl Blobs {
         Self { kind, blobs: Vec::new(), places: HashMap::new() }
     }
 
-    /// Takes in what happened; true when that was the end of a blob's way.
+    /// Handles an event; true if it completes a blob.
     pub fn event(&mut self, digest: &BlobDigest, event: Event<'_>) -> bool {
         let blobs = &mut self.blobs;
         // One blob may be several layers of an image.
@@ -58,7 +58,7 @@ impl Blobs {
         blob.ending.is_some()
     }
 
-    /// A line for each; where they are more than `rows`, those that have ended and those that wait are counted.
+    /// A line for each blob; if there are more than `rows`, completed and waiting ones are only counted.
     pub fn lines(&self, columns: usize, rows: usize) -> Vec<String> {
         if self.blobs.len() <= rows {
             return self.blobs.iter().map(|blob| self.line(blob, columns)).collect();
@@ -101,7 +101,7 @@ pub fn measured(what: &str, done: u64, total: Option<u64>, begun: Instant, colum
     format!("{what} [{bar}] {numbers}")
 }
 
-/// A mark that goes to and fro, where it is not known how much there is: ` <=>       `.
+/// A mark that moves back and forth, if the total is unknown: ` <=>       `.
 fn moving(begun: Instant, columns: usize) -> String {
     const MARK: &str = "<=>";
     let way = columns - MARK.len();

@@ -1,6 +1,6 @@
-//! Which way an image goes.
+//! The direction of a transfer.
 
-/// What the transfer is, which decides the words and where they go.
+/// The kind of a transfer, which decides the words and the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Pull,

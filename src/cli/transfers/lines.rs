@@ -20,13 +20,13 @@ impl Lines {
     fn say(&self, line: &str) {
         match self.stream {
             Stream::Error => output::say(line),
-            // A closed pipe is no reason to stop.
+            // Continues after a closed pipe.
             Stream::Output => drop(output::print(&format!("{line}\n"))),
         }
     }
 }
 
-/// What docker says at the end of a layer's way, or at its beginning; nothing for what is between.
+/// docker's message at the start or the end of a layer's transfer; `None` in between.
 pub fn words(kind: Kind, event: Event<'_>) -> Option<String> {
     let text = match (event, kind) {
         (Event::Exists, Kind::Push) => "Layer already exists".to_owned(),

@@ -15,18 +15,18 @@ pub use lines::words;
 use bars::Bars;
 use lines::Lines;
 
-/// The display for a transfer that is a command's own work: docker shows it on standard output. It ends when it is
+/// The display for a transfer that is the command's purpose, on standard output as in docker. It ends when it is
 /// dropped.
 pub fn display(kind: Kind, quiet: bool) -> Box<dyn Progress> {
     if quiet { Box::new(Silent) } else { display_on(kind, Stream::Output) }
 }
 
-/// The same for what a command needs on the way: what it prints itself stays apart.
+/// The same for a transfer that a command needs, separate from its output.
 pub fn display_on_stderr(kind: Kind) -> Box<dyn Progress> {
     display_on(kind, Stream::Error)
 }
 
-/// One line for each event, wherever they go.
+/// One line for each event, even on a terminal.
 pub fn lines_on_stderr(kind: Kind) -> Box<dyn Progress> {
     Box::new(Lines::new(kind, Stream::Error))
 }
@@ -38,7 +38,7 @@ fn display_on(kind: Kind, stream: Stream) -> Box<dyn Progress> {
     }
 }
 
-/// Says which mirror served, and what became of those that were passed over.
+/// Says which mirror was used, and why others failed.
 pub fn tell_mirrors(repository: &Repository) {
     for failure in repository.take_mirror_failures() {
         output::say(format_args!("warning: mirror {failure}"));

@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let rows: Vec<Value> = records.iter().map(row).collect();
     let listing = match format_or(args.format.as_deref(), args.quiet, |config| config.volumes_format).as_deref() {
-        // Whatever the format, as with docker.
+        // Like docker, whatever the format.
         _ if args.cluster && !args.quiet => Listing::parse(Some(CLUSTER_TABLE), CLUSTER_TABLE)?,
         None | Some("table") if args.quiet => Listing::rows("{{.Name}}")?,
         Some("raw") if args.quiet => Listing::rows("name: {{.Name}}")?,

@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes them; gives what docker prints, and the bytes that are free now.
+/// Removes the volumes; returns docker's output, and the number of freed bytes.
 pub fn prune(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), CliError> {
     let work = Work::of_things("removing volumes", None);
     let pruned = volume::prune(store.root(), all, filters, &work)?;

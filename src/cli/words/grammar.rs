@@ -1,8 +1,8 @@
-//! How options are read: the rules of Go's pflag, by which docker reads them.
+//! How options are parsed: the rules of Go's pflag, which docker uses.
 //!
 //! - `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`; a value may begin with `-`.
-//! - What needs no value takes one behind `=` only. Shorts of that kind stand together: `-it`, `-it=false`.
-//! - `--` ends the options. Where a program's arguments follow, so does the first word that is no option.
+//! - An optional value is only possible after `=`. Short options of that kind can be combined: `-it`, `-it=false`.
+//! - `--` ends the options. If a program's arguments follow, so does the first word that is not an option.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use crate::base;
 use clap::{Arg, ArgAction, Command};
 
-/// What was typed and can't be read.
+/// A word that can't be parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Flaw {
     UnknownLong {
@@ -33,14 +33,14 @@ pub enum Flaw {
     },
 }
 
-/// Which help was asked for.
+/// The kind of help that was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Help {
     Short,
     Long,
 }
 
-/// The options that were read, in their order.
+/// The parsed options, in order.
 #[derive(Debug, Default)]
 pub struct Options<'a> {
     given: Vec<(&'a Arg, OsString)>,
@@ -52,8 +52,7 @@ impl<'a> Options<'a> {
         Self { given: Vec::new(), help }
     }
 
-    /// Each option in the one form that can't be taken for anything else. A flag without a value stands there when it
-    /// was true in the end.
+    /// Each option in its only unambiguous form. A flag without a value is included if it was true in the end.
     pub fn spelled_out(&self) -> Vec<OsString> {
         let mut words: Vec<OsString> = Vec::new();
         for (index, (option, value)) in self.given.iter().enumerate() {
@@ -79,7 +78,7 @@ impl<'a> Options<'a> {
                 let text = boolean(&value).ok_or_else(|| no_boolean(shown(option), &value))?.to_string();
                 self.given.push((option, text.into()));
             }
-            // docker's filters take nothing for no filter.
+            // docker ignores empty filters.
             Known::Option(option) if value.is_empty() && option.get_long() == Some("filter") => {}
             Known::Option(option) => self.given.push((option, value)),
         }
@@ -103,7 +102,7 @@ impl Known<'_> {
     }
 }
 
-/// Goes through the words of a command line.
+/// Reads the words of a command line.
 pub struct Reader<'w> {
     words: &'w [OsString],
     at: usize,
@@ -125,8 +124,8 @@ impl<'w> Reader<'w> {
         Some(word)
     }
 
-    /// Reads options until another word comes, or until a `--`, which it takes: it tells whether there was one. Where
-    /// there is a flaw, it stays at the word that has it.
+    /// Reads options up to another word, or up to and including a `--`; returns whether there was one. After an error,
+    /// it stays at the invalid word.
     pub fn options<'a>(&mut self, scope: &[&'a Command], options: &mut Options<'a>) -> Result<bool, Flaw> {
         while let Some(word) = self.words.get(self.at) {
             let bytes = word.as_bytes();
@@ -145,7 +144,7 @@ impl<'w> Reader<'w> {
         Ok(false)
     }
 
-    /// Options and other words in any order; gives the other words, and those behind a `--`.
+    /// Options and other words in any order; returns the other words, and those after a `--`.
     pub fn mixed<'a>(
         &mut self,
         scope: &[&'a Command],
@@ -164,7 +163,7 @@ impl<'w> Reader<'w> {
     }
 }
 
-/// `--name`, `--name=value` or `--name value`; tells whether the next word was the value.
+/// `--name`, `--name=value` or `--name value`; returns whether the next word was the value.
 fn long<'a>(
     scope: &[&'a Command],
     options: &mut Options<'a>,
@@ -186,7 +185,7 @@ fn long<'a>(
     }
 }
 
-/// `-a`, `-abc`, `-avalue` or `-a=value`; tells whether the next word was the value.
+/// `-a`, `-abc`, `-avalue` or `-a=value`; returns whether the next word was the value.
 fn bundle<'a>(
     scope: &[&'a Command],
     options: &mut Options<'a>,
@@ -230,7 +229,7 @@ fn find_short<'a>(scope: &[&'a Command], letter: char) -> Option<Known<'a>> {
     in_scope(scope).find(has_letter).map(of).or((letter == 'h').then_some(Known::Help(Help::Short)))
 }
 
-/// The options of the first command, and those of the others that they give to the commands below.
+/// The options of the first command, and the global ones of the others.
 fn in_scope<'a>(scope: &[&'a Command]) -> impl Iterator<Item = &'a Arg> {
     let inherited = scope.iter().skip(1).flat_map(|command| command.get_arguments()).filter(|arg| arg.is_global_set());
     scope.first().into_iter().flat_map(|command| command.get_arguments()).chain(inherited)
@@ -247,7 +246,7 @@ fn needs_value(option: &Arg) -> bool {
     option.get_action().takes_values() && option.get_num_args().is_none_or(|count| count.min_values() > 0)
 }
 
-/// It is true or false, and true when it is typed alone.
+/// Whether the option is a boolean, which is true without a value.
 pub fn is_boolean(option: &Arg) -> bool {
     if matches!(option.get_action(), ArgAction::SetTrue | ArgAction::Help) {
         return true;
@@ -264,7 +263,7 @@ fn no_boolean(option: String, value: &OsStr) -> Flaw {
     Flaw::NoBoolean { option, value: value.to_string_lossy().into_owned() }
 }
 
-/// As docker's messages name it: `-m, --memory`.
+/// The name in docker's messages: `-m, --memory`.
 pub fn shown(option: &Arg) -> String {
     let long = option.get_long().map(|long| format!("--{long}"));
     let short = option.get_short().map(|letter| format!("-{letter}"));

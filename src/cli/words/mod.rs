@@ -1,9 +1,9 @@
-//! What was typed, by docker's grammar, made into a line that clap can read in one way only.
+//! Converts what was typed, by docker's grammar, to an unambiguous line for clap.
 //!
-//! docker reads its command line by the rules of pflag and cobra, which are not clap's: the image ends the options of
-//! `run`, booleans take `=false`, values may begin with `-`, the last of two values counts. All of that is here, and in
-//! nothing else. The definitions of the commands are clap's own, so that they are written once; clap is given each option
-//! as `--name=value` and all else behind `--`, and checks the values.
+//! docker parses its command line by the rules of pflag and cobra, which differ from clap's: the image ends the options
+//! of `run`, booleans take `=false`, values may begin with `-`, the last of two values wins. Only this module
+//! implements them. The definitions of the commands are clap's own, so that they are written once; clap gets each
+//! option as `--name=value` and everything else after `--`, and checks the values.
 
 mod grammar;
 mod unknown;
@@ -22,38 +22,38 @@ use grammar::{Flaw, Options, Reader};
 pub use grammar::Help;
 use usage::Called;
 
-/// Commands whose options end at the first word, though nothing that follows is a program's.
+/// Commands whose options end at the first word, even though no program's arguments follow.
 const OPTIONS_FIRST: &[&str] = &["commit", "tag"];
 
-/// Groups whose help goes to standard output when they are called alone, as buildx has it.
+/// Groups whose help goes to standard output when they are called alone, as in buildx.
 const HELP_IS_ANSWER: &[&str] = &["buildx", "builder", "history", "imagetools"];
 
-/// How commands are found.
+/// How to find commands.
 pub struct Vocabulary {
     /// Defines the options before the command, without any command.
     pub program: fn() -> Command,
     /// Whether a first word is a command.
     pub is_command: fn(&str) -> bool,
-    /// Whether a first word that is no command is something to build.
+    /// Whether a first word that is not a command is a build context.
     pub can_be_built: fn(&str) -> bool,
-    /// A definition that has the command of that name, with the options before the command.
+    /// A definition with the command of that name and the options before the command.
     pub define: fn(&str) -> Command,
     /// A definition of all commands.
     pub all: fn() -> Command,
 }
 
-/// A command and its arguments, to be read by clap.
+/// A command and its arguments, to be parsed by clap.
 #[derive(Debug)]
 pub struct Typed {
     arguments: Vec<OsString>,
     definition: Command,
     path: Vec<String>,
-    /// There are too few words or too many.
+    /// The number of words is wrong.
     miscounted: Option<CliError>,
 }
 
 impl Typed {
-    /// What clap makes of it. Values of the wrong kind are told of before the number of words is.
+    /// Parses the line with clap. Invalid values are reported before a wrong number of words.
     pub fn matches(mut self) -> Result<clap::ArgMatches, CliError> {
         let read = self.definition.try_get_matches_from_mut(&self.arguments);
         match (read, self.miscounted) {
@@ -65,12 +65,12 @@ impl Typed {
     }
 }
 
-/// What is to be done.
+/// The action of a command line.
 #[derive(Debug)]
 pub enum Line {
-    /// Arguments for clap, and the definition to read them by.
+    /// Arguments for clap, and their definition.
     Run(Typed),
-    /// Help of a command. It is no answer where something else was asked for, and no error either.
+    /// Help of a command. If something else was requested, it goes to standard error, without an error code.
     Help {
         definition: Command,
         path: Vec<String>,
@@ -81,18 +81,18 @@ pub enum Line {
 }
 
 impl Vocabulary {
-    /// Reads a command line, with the program's name before it.
+    /// Parses a command line that begins with the program's name.
     pub fn read(&self, typed: &[OsString]) -> Result<Line, CliError> {
         let name = program_name(typed.first());
         let words = typed.get(1..).unwrap_or_default();
         let program;
         let (mut before, mut reader) = (Options::default(), Reader::new(words));
-        // Mostly a command comes first, and what could stand before it need not be known.
+        // Usually a command comes first, and the options before it need not be defined.
         if words.first().is_some_and(|word| word.as_bytes().starts_with(b"-")) {
             program = (self.program)();
             match reader.options(&[&program], &mut before) {
                 Ok(_) => {}
-                // An option of `build`, which need not be named.
+                // An option of `build`, which may be omitted.
                 Err(Flaw::UnknownLong { .. } | Flaw::UnknownShort { .. }) => {
                     return self.command(&before, "build", reader.left(), name);
                 }
@@ -138,7 +138,7 @@ impl Vocabulary {
         Ok(Line::Help { definition, path, kind: Help::Long, is_answer: true })
     }
 
-    /// What follows a command's name: perhaps more names, options, and all else.
+    /// The words after a command's name: maybe subcommands, options, and arguments.
     fn command(&self, before: &Options, word: &str, words: &[OsString], name: String) -> Result<Line, CliError> {
         let definition = (self.define)(word);
         let mut path = vec![name, word.to_owned()];
@@ -216,12 +216,12 @@ fn subcommand<'a>(definition: &'a Command, word: &str) -> &'a Command {
     definition.find_subcommand(word).expect("the definition has the command that it was made for")
 }
 
-/// A program's arguments follow, or docker has it so.
+/// A program's arguments follow, or docker does it that way.
 fn options_come_first(command: &Command) -> bool {
     OPTIONS_FIRST.contains(&command.get_name()) || command.get_positionals().any(Arg::is_trailing_var_arg_set)
 }
 
-/// What the program was called by, without its folder.
+/// The name under which the program was called, without its folder.
 pub fn program_name(typed: Option<&OsString>) -> String {
     let name = typed.map(Path::new).and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let name = name.map(|name| if name == "docker-buildx" { "docker".to_owned() } else { name });

@@ -1,4 +1,4 @@
-//! Words that are no command: the nearest ones, and what to use for what docker has and rbuild has not.
+//! Unknown commands: suggests the nearest ones, and replacements for docker's commands that rbuild lacks.
 
 use clap::Command;
 
@@ -8,7 +8,7 @@ use crate::cli::CliError;
 const NO_CLUSTER: &str = "rbuild runs containers on one machine, without a swarm: `rbuild run`, and `--restart` for what \
                           has to come up again";
 
-/// Commands of docker and its plugins, and what does their work here.
+/// Commands of docker and its plugins, with their replacements.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("ai", "it is a service of Docker Desktop"),
     ("app", "it is a plugin of docker; images carry what is needed to run them"),
@@ -42,7 +42,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 const NO_CONTEXTS: &str = "rbuild works on this machine, in the context `default`";
 
-/// The same of groups: what stands behind their name.
+/// The same within groups.
 const ELSEWHERE_IN_GROUPS: &[(&str, &str, &str)] = &[
     ("history", "import", "it is for Docker Desktop, which rbuild does not support"),
     ("buildx", "dial-stdio", "there is no builder behind a socket: every command builds itself"),
@@ -56,7 +56,7 @@ const ELSEWHERE_IN_GROUPS: &[(&str, &str, &str)] = &[
     ("system", "dial-stdio", "there is no daemon behind a socket"),
 ];
 
-/// `group` are the words before, without the program's own.
+/// `group` are the words before it, without the program's name.
 pub fn no_such_command(group: &[String], word: &str, command: &Command) -> CliError {
     let all: Vec<&str> = group.iter().map(String::as_str).chain([word]).collect();
     CliError::new(format!("no such command: {}", all.join(" "))).hint(hint(group, word, command))
@@ -83,7 +83,7 @@ fn hint(group: &[String], word: &str, command: &Command) -> String {
     }
 }
 
-/// The nearest one, those that are as near with another ending, and those that begin so.
+/// The nearest command, equally near ones with a different ending, and those with this prefix.
 fn nearest_commands(word: &str, command: &Command) -> Vec<String> {
     const SHOWN: usize = 3;
     let mut names: Vec<&str> = command

@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in docker's words and with docker's exit codes.
+//! Errors of a command line, in docker's words and with docker's exit codes.
 
 use std::error::Error as _;
 
@@ -9,10 +9,10 @@ use super::grammar::{self, Flaw};
 use crate::base::nearest;
 use crate::cli::CliError;
 
-/// docker's code for options that can't be read, and for containers that can't be run.
+/// docker's exit code for invalid options, and for containers that can't be run.
 const UNREADABLE: u8 = 125;
 
-/// Options whose values docker looks at only when the command runs, and then ends with 1.
+/// Options whose values docker checks only when the command runs, with exit code 1.
 const LOOKED_AT_LATER: &[&str] = &[
     "allow",
     "build-arg",
@@ -33,7 +33,7 @@ const LOOKED_AT_LATER: &[&str] = &[
     "until",
 ];
 
-/// A command, and the words it was called by.
+/// A command, and the words that called it.
 pub struct Called<'a> {
     pub words: &'a [String],
     pub command: &'a Command,
@@ -48,7 +48,7 @@ impl Called<'_> {
         self.command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set())
     }
 
-    /// Containers are not run: everything that is wrong has that code.
+    /// Commands whose errors all have that code.
     fn runs_containers(&self) -> bool {
         matches!(self.words.last().map(String::as_str), Some("run" | "create"))
             && matches!(self.words.get(self.words.len().saturating_sub(2)).map(String::as_str), Some(group) if group == "container" || self.words.len() == 2)
@@ -56,14 +56,14 @@ impl Called<'_> {
 
     fn is_looked_at_later(&self, option: &Arg) -> bool {
         match option.get_long() {
-            // Of networks and volumes it is looked at when it is read.
+            // For networks and volumes it is checked when it is parsed.
             Some("label") => self.command.get_name() == "build",
             Some(name) => LOOKED_AT_LATER.contains(&name),
             None => false,
         }
     }
 
-    /// The error with how the command is called.
+    /// The error with the command's usage.
     fn error(&self, message: String, code: u8) -> CliError {
         let name = self.name();
         let usage = self.command.clone().bin_name(&name).render_usage().to_string();
@@ -88,7 +88,7 @@ impl Called<'_> {
         }
     }
 
-    /// Whether there are as many words as the command takes.
+    /// Checks that there are as many words as the command takes.
     pub fn count(&self, given: usize) -> Result<(), CliError> {
         let positionals = || self.command.get_positionals();
         let least = positionals().filter(|arg| arg.is_required_set()).count();
@@ -107,7 +107,7 @@ impl Called<'_> {
         Err(self.error(format!("'{}' {what}", self.name()), 1))
     }
 
-    /// What clap found: a value of the wrong kind, or options that don't go together.
+    /// The error that clap found: an invalid value, or conflicting options.
     pub fn value(&self, error: &Error) -> CliError {
         let text = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.clone()),
@@ -155,7 +155,7 @@ impl Called<'_> {
     }
 }
 
-/// An option has a value of the wrong kind: docker sees that before it counts words.
+/// Whether an option's value is invalid: docker checks that before the number of words.
 pub fn is_of_value(error: &Error) -> bool {
     let is_option =
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(arg)) if arg.starts_with('-'));

@@ -34,7 +34,7 @@ pub fn run(args: Args, _: &Global) -> Result<ExitCode, CliError> {
         match login_again(&settings, host) {
             Ok(true) => return succeeded(),
             Ok(false) => {}
-            // What is kept is right no longer: the user is asked.
+            // The stored credentials are no longer valid: ask the user.
             Err(error) if stdin().is_terminal() => output::say(format_args!("warning: {error}")),
             Err(error) => return Err(with_hint(error)),
         }

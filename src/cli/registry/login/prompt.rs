@@ -1,4 +1,4 @@
-//! Questions to whoever sits at the terminal.
+//! Asks the user on the terminal.
 
 use std::fs::File;
 use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
@@ -7,7 +7,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 
 use crate::cli::{CliError, output};
 
-/// As a shell gives it for a program that was interrupted.
+/// A shell's exit code for an interrupted program.
 const INTERRUPTED: u8 = 130;
 
 fn no_terminal() -> CliError {
@@ -15,7 +15,7 @@ fn no_terminal() -> CliError {
         .hint("give them with --username and --password-stdin")
 }
 
-/// An answer that is seen while it is typed.
+/// Reads an answer that is echoed.
 pub fn line(question: &str) -> Result<String, CliError> {
     if !stdin().is_terminal() {
         return Err(no_terminal());
@@ -26,7 +26,7 @@ pub fn line(question: &str) -> Result<String, CliError> {
     Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// An answer that is not seen.
+/// Reads an answer that is not echoed.
 pub fn secret(question: &str) -> Result<String, CliError> {
     if !stdin().is_terminal() {
         return Err(no_terminal());
@@ -39,8 +39,8 @@ pub fn secret(question: &str) -> Result<String, CliError> {
     answer
 }
 
-/// The letters up to the end of the line. The terminal does not edit or interrupt meanwhile, so that it is put right
-/// again whatever is typed.
+/// Reads the characters up to the end of the line. The terminal does not handle editing or Ctrl-C meanwhile, so it is
+/// restored whatever is typed.
 fn read_typed(mut terminal: &File) -> Result<String, CliError> {
     let mut typed = Vec::new();
     let mut byte = [0];
@@ -48,10 +48,10 @@ fn read_typed(mut terminal: &File) -> Result<String, CliError> {
         match byte[0] {
             b'\r' | b'\n' => break,
             3 => return Err(CliError::new("interrupted").exit_code(INTERRUPTED)),
-            // The end of the input, where nothing is typed.
+            // End of input, if nothing was typed.
             4 if typed.is_empty() => break,
             8 | 127 => drop_letter(&mut typed),
-            // The whole line.
+            // Deletes the line.
             21 => typed.clear(),
             letter => typed.push(letter),
         }
@@ -59,12 +59,12 @@ fn read_typed(mut terminal: &File) -> Result<String, CliError> {
     String::from_utf8(typed).map_err(|_| CliError::new("the password is not UTF-8"))
 }
 
-/// A letter may have several bytes.
+/// A character may have several bytes.
 fn drop_letter(typed: &mut Vec<u8>) {
     while typed.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
 }
 
-/// A terminal that shows nothing. It is as it was when this is dropped.
+/// A terminal without echo. Its settings are restored when this is dropped.
 struct Silence {
     terminal: File,
     before: Termios,

@@ -7,7 +7,7 @@ use crate::cli::global::Global;
 use crate::cli::output;
 use crate::engine::container::{ShutDown, Starting, brought_back, shut_down as end_all};
 
-/// Starts them one after another, those first that others need. What fails is said in the end.
+/// Starts the containers one by one, dependencies first. Errors are reported at the end.
 pub fn boot(global: &Global) -> Result<(), CliError> {
     let containers = each::open(global)?;
     let mut errors = Vec::new();
@@ -25,7 +25,7 @@ pub fn boot(global: &Global) -> Result<(), CliError> {
     CliError::all(errors).map_or(Ok(()), Err)
 }
 
-/// Ends them all at once, each in its own time.
+/// Stops all containers in parallel, each with its own timeout.
 pub fn shut_down(global: &Global) -> Result<(), CliError> {
     let mut errors = Vec::new();
     for ShutDown { id, ended } in end_all(&each::open(global)?)? {

@@ -1,5 +1,5 @@
-//! `rbuild system service install` and `uninstall`: units of systemd, that start the service when somebody connects,
-//! and containers with the machine.
+//! `rbuild system service install` and `uninstall`: systemd units that start the service on the first connection, and
+//! containers with the machine.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use crate::base::privacy;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 
-/// Where the units go, and where the socket is to be.
+/// The folder of the units, and the path of the socket.
 pub struct Place {
     folder: PathBuf,
-    /// In systemd's words.
+    /// In systemd's syntax.
     socket: &'static str,
     is_user: bool,
 }
@@ -30,7 +30,7 @@ impl Place {
         Ok(Self { folder: config.join("systemd/user"), socket: "%t/rbuild/docker.sock", is_user: true })
     }
 
-    /// The store that the units find by themselves: systemd gives them no variables but HOME.
+    /// The default store of the units: systemd sets no variable except HOME.
     fn usual_store(&self) -> Option<PathBuf> {
         if !self.is_user {
             return Some(PathBuf::from("/var/lib/rbuild"));
@@ -38,13 +38,13 @@ impl Place {
         Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share/rbuild"))
     }
 
-    /// systemd's command for units that are there.
+    /// systemd's command for installed units.
     fn systemctl(&self) -> &'static str {
         if self.is_user { "systemctl --user" } else { "systemctl" }
     }
 }
 
-/// Writes the units, and says what to do with them.
+/// Writes the units, and prints how to enable them.
 pub fn install(place: &Place, group: Option<&str>, global: &Global) -> Result<(), CliError> {
     let program = std::env::current_exe().at("find", "/proc/self/exe")?;
     let store = std::path::absolute(global.store_root()?).at("find", Path::new("."))?;
@@ -93,7 +93,7 @@ pub fn uninstall(place: &Place) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Whether it was there.
+/// Returns whether it existed.
 fn remove(path: &Path) -> Result<bool, CliError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),

@@ -60,7 +60,7 @@ impl TlsArgs {
         self.tls.is_some() || self.tlsverify.is_some() || files.iter().any(|file| file.is_some())
     }
 
-    /// What was said of TLS; files are read.
+    /// The TLS settings; reads the files.
     fn encryption(&self) -> Result<Option<Encryption>, CliError> {
         let is_on = self.tls == Some(true) || self.tlsverify.is_some();
         if self.tls == Some(false) && is_on {

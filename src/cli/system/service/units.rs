@@ -1,31 +1,31 @@
-//! What the units of systemd say (systemd.unit(5)).
+//! The content of the systemd units (systemd.unit(5)).
 
 use std::path::Path;
 
-/// Seconds that the service stays when nobody is connected.
+/// How many seconds the service stays without connections.
 const IDLE: u64 = 60;
 
 pub const SOCKET: &str = "rbuild.socket";
 pub const SERVICE: &str = "rbuild.service";
 pub const CONTAINERS: &str = "rbuild-containers.service";
 
-/// Whose units they are, and what they start.
+/// The parameters of the units.
 pub struct Facts<'a> {
-    /// The socket, in systemd's words.
+    /// The socket, in systemd's syntax.
     pub socket: &'a str,
     pub group: Option<&'a str>,
     pub is_user: bool,
     pub program: &'a Path,
-    /// Where it is not the usual one.
+    /// If it is not the default one.
     pub store: Option<&'a Path>,
 }
 
-/// Names and texts.
+/// Names and contents.
 pub fn all(facts: &Facts<'_>) -> [(&'static str, String); 3] {
     [(SOCKET, socket(facts)), (SERVICE, service(facts)), (CONTAINERS, containers(facts))]
 }
 
-/// The folders in which systemd keeps a link to a unit that is enabled.
+/// The folders in which systemd links an enabled unit.
 pub fn wanted_by(unit: &str, is_user: bool) -> Option<&'static str> {
     match unit {
         SOCKET => Some("sockets.target.wants"),
@@ -47,8 +47,8 @@ fn socket(facts: &Facts<'_>) -> String {
     )
 }
 
-/// Containers are no part of the service: they go on when it ends. Those that it starts count among its processes, which
-/// therefore have no bound; and however often it is killed, the next connection starts it.
+/// Containers do not belong to the service: they continue when it ends. Those that it starts count as its tasks, so the
+/// number of tasks is unlimited; however often it is killed, the next connection starts it.
 fn service(facts: &Facts<'_>) -> String {
     format!(
         "[Unit]\nDescription=Docker's API, answered by rbuild\nRequires={SOCKET}\nAfter={SOCKET}\n\
@@ -59,8 +59,8 @@ fn service(facts: &Facts<'_>) -> String {
     )
 }
 
-/// Started with the machine, or with the user's first session. Their monitors stay in its group of processes, where
-/// `shutdown` ends them before systemd would.
+/// Starts with the machine, or with the user's first session. The monitors stay in its control group, and `shutdown`
+/// stops them before systemd would.
 fn containers(facts: &Facts<'_>) -> String {
     let (network, target) = match facts.is_user {
         true => ("", "default.target"),
@@ -81,7 +81,7 @@ fn command(facts: &Facts<'_>) -> String {
     format!("{}{store}", word(facts.program))
 }
 
-/// A path as one word of a command line (systemd.service(5)).
+/// A path as a single word of a command line (systemd.service(5)).
 fn word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@,".contains(letter);
