@@ -1,4 +1,4 @@
-"""What the checks by docker's own tools share: rbuild's service on a store of its own, docker's CLI, a registry."""
+"""Shared by the checks with docker's own tools: rbuild's service with a separate store, docker's CLI, a registry."""
 
 import os
 import pathlib
@@ -10,16 +10,16 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
 
-# What takes longer on a machine that does other things as well is no fault.
+# Slowness on a busy machine is not a fault.
 PATIENCE = 300
 
 
 class Skip(Exception):
-    """What cannot be had, and so is not checked."""
+    """Something is unavailable, so it is not checked."""
 
 
 def find_docker():
-    """Puts docker's CLI before all others, and returns where Compose is. Neither needs more than its own file."""
+    """Puts docker's CLI first in PATH, and returns the path of Compose. Each is a single file."""
     if subprocess.run(["bash", ROOT / ".ci" / "docker-root"]).returncode:
         raise Skip("Docker's packages cannot be had")
     root, programs = TARGET / "docker-cli" / "root", TARGET / "docker-cli" / "bin"
@@ -57,7 +57,7 @@ class Service:
         own = {"RBUILD_ROOT": str(self.folder / "store"), "DOCKER_CONFIG": str(config), "HOME": str(home)}
         inherited = {name: value for name, value in os.environ.items() if name not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
         self.own_environment = inherited | own
-        # What clients see: not the store, but the socket.
+        # The environment of clients: the socket, not the store.
         self.environment = self.own_environment | {"DOCKER_HOST": f"unix://{self.socket}"}
 
     def __enter__(self):
@@ -76,20 +76,20 @@ class Service:
         self.process.wait()
 
     def rbuild(self, *words, **options):
-        """Asks rbuild itself, and returns what it prints."""
+        """Runs rbuild itself, and returns its output."""
         done = subprocess.run(
             [self.program, *words], env=self.own_environment, stdout=subprocess.PIPE, check=True, text=True, **options
         )
         return done.stdout
 
     def load_busybox(self):
-        """The image `busybox`, which executes a shell."""
+        """Makes the image `busybox`, which runs a shell."""
         self.rbuild("load", "-qi", str(ROOT / "fixtures" / "busybox.tar.gz"))
         self.rbuild("build", "-qt", "busybox", "-", input='FROM busybox\nCMD ["/bin/sh"]\n')
 
 
 class Registry:
-    """An empty registry at an address of this machine, without TLS."""
+    """An empty registry on this machine, without TLS."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -118,6 +118,6 @@ class Registry:
 
 
 def listed(path):
-    """The lines of a list, without remarks."""
+    """The lines of a list, without comments."""
     lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
     return [line for line in lines if line]

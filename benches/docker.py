@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""rbuild as docker's plugin beside docker's own buildx: the same command lines, the same Docker Engine, in one run.
+"""Compares rbuild as docker's plugin with docker's buildx: the same command lines and Docker Engine, in one run.
 
 docker.py --rbuild PATH --peers DIR [--megabytes 1024] [--targets 12] [--runs 3] [--only nothing load bake]
 
-DIR is a folder that ../shared/peers/up.sh has brought up; its docker CLI, buildx, BuildKit and dockerd are taken, and rbuild
-runs beside them. As root. Each tool has files of its own, so that no layer of one serves the other. They take turns, one
-round of which does not count. The table has medians in milliseconds, and rbuild's ratio to buildx. Room is needed for eight
-times the megabytes. A round's images are removed before the next; the engine's build cache is not.
+DIR is a folder that ../shared/peers/up.sh has started, with the docker CLI, buildx, BuildKit and dockerd to use. Run as
+root. Each tool has its own files, so that they share no layers. They take turns, and the first round does not count. The
+table has medians in milliseconds, and rbuild's ratio to buildx. Needs disk space for eight times the megabytes. A round's
+images are removed before the next; the engine's build cache is not.
 """
 import argparse, json, os, random, shutil, statistics, subprocess, sys, tempfile, time
 
 NAME = "bench-docker"
 FILE_SIZE = 16 << 20
-# How often a round does what takes little time.
+# How many times a round repeats fast operations.
 REPEATS = 3
 BUILDX = "/usr/libexec/docker/cli-plugins/docker-buildx"
 # The peers' engine has no network for containers.
@@ -38,7 +38,7 @@ class Tool:
     """A docker CLI with one of the plugins, and a folder of files."""
 
     def __init__(self, name, plugin, options, folder):
-        # As the peers see it; on this machine the folder lies beneath theirs.
+        # The path that the peers see; on this machine the folder is below theirs.
         self.name, self.outside, self.inside = name, f"{folder}/{name}", f"/share/{os.path.basename(folder)}/{name}"
         self.enter = ["nsenter", f"--mount={options.peers}/ns/mnt", "--"]
         self.random = random.Random(name)
@@ -61,7 +61,7 @@ class Tool:
         return done.stdout
 
     def timed(self, *words):
-        # What others left to be written is not this one's cost.
+        # Dirty pages of earlier runs must not count.
         os.sync()
         begun = time.perf_counter()
         self.docker("buildx", *words)
@@ -77,7 +77,7 @@ class Tool:
 
 
 class Nothing:
-    """What docker's CLI and its plugin take without a build."""
+    """The overhead of docker's CLI and its plugin, without a build."""
 
     def __init__(self, tool, options):
         self.tool = tool
@@ -88,7 +88,7 @@ class Nothing:
 
 
 class Load:
-    """A large image: loaded for the first time, again with nothing changed, with one small file and one large one changed."""
+    """A large image: first load, and loads with nothing, one small file and one large file changed."""
 
     def __init__(self, tool, options):
         self.tool, self.name, self.files = tool, f"{NAME}-{tool.name}", max(1, (options.megabytes << 20) // FILE_SIZE)

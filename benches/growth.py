@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How builds grow with the project: no-op and one-file-changed builds of contexts and Dockerfiles of growing size.
+"""Scaling of builds: nothing or one file changed, in contexts and Dockerfiles of increasing size.
 
 growth.py RBUILD BASE_ARCHIVE [--largest 500000] [--runs 3]
 
 BASE_ARCHIVE holds the image `busybox` (fixtures/busybox.tar.gz). Prints a table: the median of the wall time and of the
-processor time (user and system, all processes of the build) in milliseconds, and the peak memory in MB. Needs root or
-a user namespace, and room for the largest context three times.
+CPU time (user and system, all processes of the build) in milliseconds, and the peak memory in MB. Needs root or a user
+namespace, and disk space for three times the largest context.
 """
 import argparse, os, shutil, statistics, subprocess, sys, tempfile, time
 
@@ -21,7 +21,7 @@ environment = dict(os.environ, RBUILD_ROOT=scratch + "/store")
 
 
 def measure(*command):
-    """Wall and processor milliseconds, and the largest resident set in MB."""
+    """Wall and CPU time in milliseconds, and the largest resident set in MB."""
     began = time.perf_counter()
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = child.stderr.read()
@@ -54,7 +54,7 @@ def files(count):
     time.sleep(0.2)
     row(f"{count} files, cold", [build(context)])
     row(f"{count} files, nothing changed", [build(context) for _ in range(arguments.runs)])
-    # What lies before the change is not read again: the first file costs most, one in the middle half of that.
+    # Files before the change are not read again: a change of the first one costs most, in the middle half as much.
     for name, changed in (("the first", 0), ("one in the middle", count // 2)):
         runs = []
         for number in range(arguments.runs):

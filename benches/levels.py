@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Builds at each level of isolation, and in a container that may make no namespaces beside kaniko.
+"""Builds at each isolation level, and compared with kaniko in a container without namespaces.
 
 levels.py RBUILD BASE_ARCHIVE [--kaniko EXECUTOR] [--rounds N]
 
-RBUILD and EXECUTOR are static programs; BASE_ARCHIVE holds the image `busybox` (fixtures/busybox.tar.gz). As root. With
---kaniko the package docker-registry is needed, too. All take turns in each round; the table has medians in milliseconds, and
-what each is beside the first of its kind.
+RBUILD and EXECUTOR are static programs; BASE_ARCHIVE holds the image `busybox` (fixtures/busybox.tar.gz). Run as
+root. --kaniko also needs the package docker-registry. They take turns in each round; the table has medians in milliseconds,
+and ratios to the first of each kind.
 """
 import argparse, json, os, shutil, socket, statistics, subprocess, sys, tempfile, time, urllib.request
 
@@ -83,7 +83,7 @@ def main():
 
 
 def image(rbuild, kaniko, folder, environment):
-    """One image with both programs, and nothing else that either would find."""
+    """Makes an image with both programs, and nothing else that they could use."""
     context = f"{folder}/image"
     os.makedirs(f"{context}/tmp")
     shutil.copy(rbuild, f"{context}/rbuild")
@@ -100,7 +100,7 @@ def on_the_machine(rbuild, level):
 
 
 def in_a_container(rbuild, folder, kind):
-    """From an empty store each time, with the base out of the registry, as a job of CI does it."""
+    """Starts with an empty store each time, and the base in the registry, like a CI job."""
     program = ["/kaniko/rbuild", "kaniko"] if kind == "rbuild" else ["/kaniko/executor"]
     return lambda context, environment: timed(
         rbuild, "run", "--rm", "--network", "host", "-v", f"{context}:/workspace:ro", "both", *program,

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How fast docker's API is answered, beside dockerd, in one run: python3 only.
+"""Response times of docker's API compared with dockerd, in one run: python3 only.
 
 service.py --rbuild PATH [--peers DIR] [--clients DIR] [--projects DIR] [--runs 15] [--only WORD...]
 
-DIR of --peers is a folder that ../shared/peers/up.sh has brought up: its dockerd and its Compose are taken; docker's CLI
-comes from PATH. DIR of --clients is one that ../shared/clients/install.sh has filled: it has testcontainers. Both engines
-are asked in turn (A B, B A, ...); the table has medians in milliseconds, and rbuild's ratio to dockerd.
-`--only soak` measures memory alone: 20,000 requests of many kinds and 500 containers that run and are removed.
+DIR of --peers is a folder that ../shared/peers/up.sh has started, with the dockerd and Compose to use; docker's CLI comes
+from PATH. DIR of --clients is one that ../shared/clients/install.sh has filled, with testcontainers. The engines take turns
+(A B, B A, ...); the table has medians in milliseconds, and rbuild's ratio to dockerd.
+`--only soak` only measures memory: 20,000 requests of many kinds and 500 containers that run and are removed.
 """
 import argparse, http.client, json, os, re, shutil, socket, statistics, subprocess, sys, tempfile, time
 
@@ -41,7 +41,7 @@ class Rbuild:
         self.environment = {**os.environ, "RBUILD_ROOT": f"{folder}/store"}
 
     def start(self):
-        """Milliseconds until the first answer."""
+        """Milliseconds until the first response."""
         begun = time.perf_counter()
         words = [self.program, "system", "service", f"unix://{self.path}"]
         self.process = subprocess.Popen(words, env=self.environment, stderr=subprocess.DEVNULL)
@@ -74,7 +74,7 @@ def at(path):
 
 
 def in_turn(engines, runs, measure):
-    """Medians by engine, after one run that does not count."""
+    """Medians by engine, after one uncounted run."""
     found = {name: [] for name in engines}
     for run in range(runs + 1):
         order = list(engines) if run % 2 else list(reversed(engines))

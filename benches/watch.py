@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How long `build --watch --run` takes from a saved file to the first word of the new container.
+"""Time from a saved file to the first output of the new container with `build --watch --run`.
 
 watch.py RBUILD BUSYBOX.TAR.GZ [TIMES]
 """
 import os, signal, statistics, subprocess, sys, tempfile, time
 
 SERVES = "FROM busybox\nCOPY word /\nCMD echo $(cat /word); exec sleep 1000\n"
-# What is changed, what it says then, and the options of `run`.
+# The changed file, the new output, and the options of `run`.
 CASES = {
     "fixtures/cat, another label": (
         "Dockerfile", 'FROM busybox\nLABEL n=%d\nWORKDIR /files\nENTRYPOINT ["cat"]\n', "-- /proc/uptime",
