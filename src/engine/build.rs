@@ -1,4 +1,4 @@
-//! What a build may be asked for, whoever asks.
+//! Checks of build requests, for all faces.
 
 use crate::build::BuildOptions;
 use crate::build::remote_cache::PlaceOptions;
@@ -10,7 +10,7 @@ use crate::transport::registry::Client;
 /// Bytes.
 pub const LEAST_MEMORY: u64 = 6 << 20;
 
-/// Why limits make no sense, in docker's words.
+/// Why limits are invalid, in docker's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each says what it is")]
@@ -27,7 +27,7 @@ pub enum LimitError {
     Quota,
 }
 
-/// Takes what docker takes, of the limits of containers and of steps.
+/// Checks the limits of containers and of steps as docker does.
 pub fn check_limits(limits: &Limits) -> Result<(), LimitError> {
     if limits.memory.is_some_and(|memory| memory != 0 && memory < LEAST_MEMORY) {
         return Err(LimitError::Memory);
@@ -48,8 +48,8 @@ pub fn check_limits(limits: &Limits) -> Result<(), LimitError> {
     Ok(())
 }
 
-/// Whether one of the caches that steps may be taken from is there: of images, here or in their registry. docker's classic
-/// builder takes steps from no others.
+/// Whether any of the images from which cached steps may be taken exists, locally or in its registry. docker's classic
+/// builder uses no other cached steps.
 pub fn is_cache_there(store: &Store, options: &BuildOptions) -> bool {
     let client = Client::new(&options.registry).ok();
     let is_in_registry = |name: &Reference| {

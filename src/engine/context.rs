@@ -1,5 +1,5 @@
-//! What a build would read of its context: each file with the line of the ignore file that keeps or drops it, and what is
-//! likely to be there by mistake.
+//! What a build would read from its context: each file with the line of the ignore file that includes or excludes it,
+//! and what is probably there by mistake.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::build::context::Listed;
 use crate::build::{self, BuildError, BuildOptions};
 use crate::store::Store;
 
-/// Folders that are made anew, or that no image needs: their name, what has to lie beside them, and what they are.
+/// Folders that are generated, or that no image needs: their name, what must be beside them, and a description.
 const USUAL: &[(&str, &[&str], &str)] = &[
     (".git", &[], "the history of git"),
     (".hg", &[], "the history of Mercurial"),
@@ -31,38 +31,38 @@ const USUAL: &[(&str, &[&str], &str)] = &[
 /// The files of a context.
 #[derive(Debug)]
 pub struct Files {
-    /// Those that are sent, then the others, the largest of each first.
+    /// Those that are sent, then the others, each sorted by size, largest first.
     pub files: Vec<Listed>,
-    /// The ignore file that counts; nothing where there is none.
+    /// The ignore file in use, if any.
     pub ignore_file: Option<String>,
-    /// The largest first.
+    /// Largest first.
     pub hints: Vec<Hint>,
 }
 
-/// A folder that is likely to be sent by mistake.
+/// A folder that is probably sent by mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
-    /// Within the context.
+    /// Relative to the context.
     pub path: PathBuf,
-    /// Of all files in it.
+    /// The total size of its files.
     pub bytes: u64,
-    /// How many there are in it.
+    /// The number of its files.
     pub files: u64,
-    /// What such folders are.
+    /// A description of such folders.
     pub what: &'static str,
-    /// The line that leaves it out.
+    /// The line that would exclude it.
     pub line: String,
 }
 
 impl Files {
-    /// How many files there are that are sent, or not, and how long they are.
+    /// The number and total size of the files that are sent, or excluded.
     pub fn count(&self, is_left_out: bool) -> (u64, u64) {
         let files = self.files.iter().filter(|file| file.is_left_out == is_left_out);
         files.fold((0, 0), |(files, bytes), file| (files + file.files, bytes + file.bytes))
     }
 }
 
-/// Lists what a build of `options` would read, and what it would not.
+/// Lists what a build with `options` would read, and what it would ignore.
 pub fn files(store: &Store, options: &BuildOptions) -> Result<Files, BuildError> {
     let found = build::context_files(store, options)?;
     let hints = hints(&found.files);
@@ -85,7 +85,7 @@ fn hints(files: &[Listed]) -> Vec<Hint> {
     hints
 }
 
-/// The outermost folder of the path that is one of the usual ones.
+/// The outermost folder of the path that is a known one.
 fn usual_folder(path: &Path, names: &HashSet<&Path>) -> Option<(PathBuf, &'static str)> {
     let mut folder = PathBuf::new();
     for name in path.parent()? {

@@ -1,5 +1,5 @@
-//! What one can ask of rbuild: a file or a folder for each verb. A typed request in, a typed answer out, and what happens
-//! meanwhile through a trait. Knows no arguments, prints nothing and never ends the process: a face does that.
+//! Everything that rbuild can be asked to do: a file or a folder for each verb, with a typed request, a typed answer,
+//! and a trait for events. Knows no arguments, prints nothing and never ends the process: faces do that.
 
 #![warn(missing_docs)]
 
@@ -23,9 +23,9 @@ pub mod watch;
 
 pub use resource_error::ResourceError;
 
-/// Whoever counts the things that a verb gets done.
+/// Counts what a verb has finished.
 pub trait Counter {
-    /// One more is done.
+    /// Another item is finished.
     fn count(&self);
 }
 

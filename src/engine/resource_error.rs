@@ -4,7 +4,7 @@ use crate::container::ContainerError;
 use crate::container::network::NetworkError;
 use crate::container::volume::VolumeError;
 
-/// Why networks or volumes could not be listed, or what is unused of them not removed.
+/// Why networks or volumes could not be listed or pruned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each says what it is")]

@@ -1,4 +1,4 @@
-//! The store, as all that works with it has it.
+//! Opens the store as all verbs use it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::build::remote_cache::Origins;
 use crate::store::{Store, StoreError};
 
-/// Opens it. Layers that are not here are fetched from where they are known to be.
+/// Opens the store. Layers that are not local are fetched on demand.
 pub fn open(root: &Path) -> Result<Store, StoreError> {
     let store = Store::open(root)?;
     store.set_origin(Arc::new(Origins::default()));

@@ -1,29 +1,30 @@
-//! Which docker this program stands for, and who it is.
+//! The versions of docker that this program corresponds to, and its own.
 
 use serde_json::{Value, json};
 
 use crate::image::host_platform;
 
-/// The docker whose command line rbuild's was compared with, and the buildx: what scripts compare versions with.
+/// The docker version with which rbuild's command line was compared, for scripts that check it.
 pub const DOCKER: &str = "28.5.2";
-/// The buildx that scripts compare versions with.
+/// The buildx version, for scripts that check it.
 pub const BUILDX: &str = "0.29.1";
-/// The versions of docker's API that go with it.
+/// The corresponding version of docker's API.
 pub const API: &str = "1.51";
-/// The oldest version of docker's API that is spoken.
+/// The oldest supported version of docker's API.
 pub const LEAST_API: &str = "1.24";
 
-/// The version where docker's is asked for: docker's as far as it is compared, and behind that, as semver has it, rbuild's.
+/// The version to report as docker's: the docker version it was compared with, followed by rbuild's as semver build
+/// metadata.
 pub fn of_docker() -> String {
     format!("{DOCKER}+rbuild{}", env!("CARGO_PKG_VERSION"))
 }
 
-/// What stands for docker's commit.
+/// Reported as docker's commit.
 pub fn build() -> String {
     format!("rbuild-{}", env!("CARGO_PKG_VERSION"))
 }
 
-/// docker's `Client` and `Server`. There is no daemon: whoever asks for the server's version asks for the same program.
+/// docker's `Client` and `Server`. There is no daemon: both are this program.
 pub fn facts() -> Value {
     let platform = host_platform();
     let (os, architecture) = (&platform.os, &platform.architecture);
@@ -36,7 +37,7 @@ pub fn facts() -> Value {
     json!({
         "Client": {
             "Platform": name, "Version": version, "ApiVersion": API, "DefaultAPIVersion": API, "GitCommit": build,
-            // It is no Go program, and says nothing of when it was built, so that builds can be compared.
+            // It is not a Go program, and has no build time, so that builds are reproducible.
             "GoVersion": "", "Os": os, "Arch": architecture, "BuildTime": "", "Context": "default",
         },
         "Server": {
@@ -51,7 +52,7 @@ pub fn facts() -> Value {
     })
 }
 
-/// What this program is called in tables of versions.
+/// This program's name in tables of versions.
 pub fn name() -> String {
     format!("rbuild {}", env!("CARGO_PKG_VERSION"))
 }

@@ -1,4 +1,4 @@
-//! Waits until something changes that a build has read: the files of its contexts that instructions took, new names beside
+//! Waits until something changes that a build has read: files of its contexts that instructions used, new names beside
 //! them, the Dockerfile and its ignore files. Nothing else wakes it.
 
 use std::collections::HashMap;
@@ -17,11 +17,12 @@ use crate::base::io_error::{AtPath as _, IoError};
 use crate::build::Watched;
 use crate::build::solve::Cancellation;
 
-/// Programs write several files, and one file several times: changes that follow so close, in nanoseconds, are one.
+/// Programs write several files, and a file several times: changes that follow each other within this time, in
+/// nanoseconds, count as one.
 const TOGETHER: i64 = 20_000_000;
 const BUFFER: usize = 16 << 10;
 
-/// What is looked at.
+/// The watched files.
 pub struct Watch<'a> {
     watched: &'a Watched,
     events: OwnedFd,
@@ -29,7 +30,7 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Begins to look.
+    /// Starts to watch.
     pub fn of(watched: &'a Watched) -> Result<Self, IoError> {
         let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).at("watch", "files")?;
         let mut watch = Self { watched, events, folders: HashMap::new() };
@@ -49,18 +50,19 @@ impl<'a> Watch<'a> {
             | WatchFlags::ONLYDIR;
         match inotify::add_watch(&self.events, &folder, what) {
             Ok(number) => drop(self.folders.insert(number, folder)),
-            // It has gone, which its own folder tells.
+            // It is gone, which the watch on its parent reports.
             Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(error) => return Err(error).at("watch", folder),
         }
         Ok(())
     }
 
-    /// Returns when something has changed since the build read it, and no more follows; false when it is to stop.
+    /// Returns after something has changed since the build read it, and no further change follows; false if it was
+    /// stopped.
     pub fn wait(&self, stop: &Cancellation) -> Result<bool, IoError> {
         let (stopped, end) = io::pipe().at("make", "a pipe")?;
         let end = std::sync::Mutex::new(Some(end));
-        // Closed, it wakes whoever waits.
+        // Closing it wakes the waiting thread.
         let _guard = stop.on_cancel(move || drop(end.lock().map(|mut end| end.take())));
         let mut has_changed = self.watched.has_changed();
         loop {
@@ -78,7 +80,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Takes what has happened by now; tells whether any of it matters.
+    /// Reads the pending events; returns whether any of them matters.
     fn take(&self) -> Result<bool, IoError> {
         let mut buffer = [MaybeUninit::uninit(); BUFFER];
         let mut reader = inotify::Reader::new(&self.events, &mut buffer);
@@ -97,7 +99,7 @@ impl<'a> Watch<'a> {
     }
 
     fn matters(&self, folder: i32, name: OsString) -> bool {
-        // More has happened than the kernel remembers.
+        // The kernel's queue has overflowed.
         let Some(folder) = self.folders.get(&folder) else { return folder < 0 };
         !name.is_empty() && self.watched.matters(&folder.join(Path::new(&name)))
     }

@@ -1,39 +1,39 @@
-//! What becomes of targets, and who is told.
+//! The outcome of each target, and who is notified.
 
 use crate::build::{BuildError, BuildResult, Observer};
 
-/// What became of a target.
+/// The outcome of a target.
 #[derive(Debug)]
 pub enum Outcome {
     /// It was built.
     Built(Box<BuildResult>),
     /// It could not be built.
     Failed(BuildError),
-    /// Another target failed, or the user gave up, while it was being built or waited with its result.
+    /// Another target failed, or the user cancelled, while it was being built or its result was held.
     Stopped,
-    /// The same before it was begun; or the target that it needs was not built.
+    /// The same before its build was started; or a target that it needs was not built.
     NotBegun {
-        /// The target that it waited for.
+        /// The target that was not built.
         needs: Option<String>,
     },
 }
 
-/// Whoever watches the targets; called from several threads.
+/// An observer of the targets; called from several threads.
 pub trait Watcher: Sync {
-    /// The target at this place of the request is being built. What happens meanwhile is told to the answer.
+    /// The target with this index in the request is being built. Its events are sent to the returned observer.
     fn begins(&self, place: usize) -> &dyn Observer;
 
-    /// Nothing more happens to it.
+    /// The target is finished.
     fn ends(&self, place: usize, outcome: &Outcome);
 }
 
-/// What became of all targets, in their order.
+/// The outcomes of all targets, in the request's order.
 #[derive(Debug)]
 pub struct Answer {
     /// One for each target.
     pub outcomes: Vec<Outcome>,
-    /// The places of those that failed, the first to fail first.
+    /// The indexes of the failed targets, in the order of their failures.
     pub failures: Vec<usize>,
-    /// What there is to say of all of them together.
+    /// Warnings about all of them together.
     pub warnings: Vec<String>,
 }

@@ -1,11 +1,11 @@
-//! Which results wait until all targets are built.
+//! Which results are held until all targets are built.
 
 use std::path::{Path, PathBuf};
 
 use super::request::{Execution, Request, Target};
 use crate::build::{BuildOptions, ContextSource, NamedContextSource};
 
-/// For each target, whether its result waits.
+/// For each target, whether its result is held.
 pub(super) fn held(request: &Request) -> Vec<bool> {
     let pushes = |target: &Target| target.options.push.is_some();
     let all = match request.execution {
@@ -16,7 +16,7 @@ pub(super) fn held(request: &Request) -> Vec<bool> {
     let contexts: Vec<Vec<PathBuf>> = request.targets.iter().map(|target| contexts(&target.options)).collect();
     let waits = |(index, target): (usize, &Target)| {
         let mut others = contexts.iter().enumerate().filter(|(other, _)| *other != index).flat_map(|(_, paths)| paths);
-        // Written now, it would change under the hands of whoever reads there.
+        // Written now, it would change while another target reads it.
         all || others.any(|context| destinations(&target.options).any(|path| path.starts_with(context)))
     };
     request.targets.iter().enumerate().map(waits).collect()
@@ -40,7 +40,7 @@ fn destinations(options: &BuildOptions) -> impl Iterator<Item = PathBuf> {
     outputs.filter(|path| !path.as_os_str().is_empty() && *path != Path::new("-")).map(resolved)
 }
 
-/// The path with its links followed, as far as it is there.
+/// The path with its links resolved, as far as it exists.
 fn resolved(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (std::fs::canonicalize(&absolute), absolute.parent(), absolute.file_name()) {

@@ -1,6 +1,6 @@
-//! Builds several targets as one: side by side, with everything that they share done once.
+//! Builds several targets as one: in parallel, with everything that they share done once.
 //!
-//! A target begins as soon as those are built that it has as contexts. Where results are held, no one goes anywhere before
+//! A target starts as soon as the targets that are its contexts are built. Held results are not written anywhere before
 //! all steps of all targets are done.
 
 mod answer;
@@ -22,7 +22,7 @@ use run::Run;
 /// Builds the targets.
 ///
 /// # Errors
-/// Where nothing could be begun. What is wrong with a target is its outcome.
+/// If nothing could be started. An error of a target is its outcome.
 pub fn bake(
     store: &Store,
     request: &Request,
@@ -31,7 +31,7 @@ pub fn bake(
 ) -> Result<Answer, BuildError> {
     let builds: Vec<&BuildOptions> = request.targets.iter().map(|target| &target.options).collect();
     let batch = Batch::new(store, &builds)?;
-    // A target that fails stops the others, and not whoever asked.
+    // A failed target stops the others, but not the caller.
     let stop = Arc::new(Cancellation::default());
     let stopped = stop.clone();
     let _interrupt = cancellation.on_cancel(move || stopped.cancel());

@@ -1,39 +1,39 @@
-//! What is asked for.
+//! The request.
 
 use crate::build::BuildOptions;
 
-/// Where nobody says how many targets are built at once.
+/// The default number of targets that are built at once.
 pub const USUAL_JOBS: usize = 16;
 
-/// What is to be built, and how.
+/// What to build, and how.
 #[derive(Debug)]
 pub struct Request {
-    /// The targets; the answer has the same order.
+    /// The targets; the outcomes have the same order.
     pub targets: Vec<Target>,
-    /// What one that fails means for the others.
+    /// How a failure affects the other targets.
     pub execution: Execution,
-    /// How many targets are built at the same time, at most.
+    /// The maximum number of targets that are built at the same time.
     pub jobs: usize,
 }
 
-/// One of the things that are built.
+/// A target.
 #[derive(Debug)]
 pub struct Target {
-    /// What it is called in messages.
+    /// Its name in messages.
     pub name: String,
-    /// The build that it is.
+    /// Its build.
     pub options: BuildOptions,
-    /// Names of contexts, and the targets that they are.
+    /// Names of contexts, and the targets that provide them.
     pub contexts: Vec<(String, String)>,
 }
 
-/// What a target that fails means for the others.
+/// How a failed target affects the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
-    /// All are stopped. Where anything is pushed, no result goes anywhere before all targets are built.
+    /// All are stopped. If anything is pushed, no result is written before all targets are built.
     FailFast,
-    /// All are stopped, and no result goes anywhere before all targets are built.
+    /// All are stopped, and no result is written before all targets are built.
     DeferOutput,
-    /// What does not need it is built all the same, and goes where it is wanted.
+    /// Targets that don't need it are built nevertheless, and their results are written.
     DeferError,
 }

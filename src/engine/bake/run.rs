@@ -1,4 +1,4 @@
-//! Targets on their way: a thread for each that was begun, and one place that knows how far all of them are.
+//! Runs the targets: a thread for each one that is started, and shared state about the progress of all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,9 +22,9 @@ pub(super) struct Run<'a> {
     batch: &'a Batch<'a>,
     watcher: &'a dyn Watcher,
     stop: &'a Arc<Cancellation>,
-    /// Whose results wait until all are built.
+    /// The targets whose results are held until all are built.
     held: Vec<bool>,
-    /// The names of contexts of each target, with the places of the targets that they are.
+    /// The names of each target's contexts, with the indexes of the targets that provide them.
     needs: Vec<Vec<(&'a str, usize)>>,
     progress: Arc<Shared>,
 }
@@ -32,24 +32,24 @@ pub(super) struct Run<'a> {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Something may be begun, or nothing is left to begin.
+    /// Something can be started, or nothing is left to start.
     changed: Condvar,
-    /// A result that was held may go where it is wanted.
+    /// A held result may be written.
     released: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     stages: Vec<Stage>,
-    /// What was built of each target, for those that have it as a context.
+    /// The images of each target, for those that have it as a context.
     images: Vec<Option<Vec<BuiltImage>>>,
     outcomes: Vec<Option<Outcome>>,
-    /// Whose pushed content is in its registries, without names.
+    /// Targets whose pushed content is in its registries, without tags.
     sent: Vec<bool>,
     failures: Vec<usize>,
-    /// How many targets have one of the places that there are.
+    /// The number of targets that occupy a job slot.
     running: usize,
-    /// How many targets have steps that are not done.
+    /// The number of targets whose steps are not done.
     unbuilt: usize,
 }
 
@@ -76,11 +76,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells those who wait what `state` lets them do.
+    /// Wakes the threads that can continue in `state`.
     fn tell(&self, state: &State) {
         self.changed.notify_all();
         if state.unbuilt == 0 {
-            // As many as there are places for; the others wait on.
+            // As many as there are job slots; the others keep waiting.
             self.released.notify_all();
         }
     }
@@ -131,10 +131,10 @@ impl<'a> Run<'a> {
         Self { store, request, batch, watcher, stop, held: held(request), needs, progress }
     }
 
-    /// Builds all targets, or what can be of them.
+    /// Builds all targets, or as many as possible.
     pub(super) fn finish(&self) -> Answer {
         let progress = self.progress.clone();
-        // Whoever waits looks again. The lock makes sure that nobody is between looking and waiting.
+        // Wakes all waiting threads to check again. The lock ensures that no thread is between checking and waiting.
         let _wake = self.stop.on_cancel(move || {
             drop(progress.lock());
             progress.changed.notify_all();
@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The first target that can be begun takes a place.
+    /// The first target that can be started takes a job slot.
     fn look(&self, state: &mut State) -> Next {
         let waiting = || state.stages.iter().enumerate().filter(|(_, stage)| **stage == Stage::Waiting);
         if waiting().next().is_none() {
@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
             let images = self.progress.lock().images[*place].clone().unwrap_or_default();
             options.named_contexts.push(((*context).to_owned(), NamedContextSource::Built(images)));
         }
-        // A step that fails stops its own target first.
+        // A failed step first stops its own target.
         let own = Arc::new(Cancellation::default());
         let stopped = own.clone();
         let _stop = self.stop.on_cancel(move || stopped.cancel());
@@ -231,11 +231,11 @@ impl<'a> Run<'a> {
         self.over(index, outcome);
     }
 
-    /// Lets those begin that need the target, and waits until the result may go where it is wanted.
+    /// Lets the targets that need this one start, and waits until its result may be written.
     fn built(&self, index: usize, result: &BuildResult) {
         let mut state = self.progress.lock();
         if state.stages[index] != Stage::Building {
-            // It was built again, for a layer that was lost.
+            // It was built again because a layer was lost.
             return;
         }
         state.is_built(index);
@@ -252,12 +252,12 @@ impl<'a> Run<'a> {
         state.running += 1;
     }
 
-    /// Whether what the target pushes is named together with what others push.
+    /// Whether the target's pushed images are tagged together with those of others.
     fn holds_names(&self, index: usize) -> bool {
         self.held[index] && self.request.targets.iter().filter(|target| target.options.push.is_some()).count() > 1
     }
 
-    /// Waits until all that is pushed is where it is to be named. False where nothing is to be named, as something failed.
+    /// Waits until all pushed content is in its registries. False if nothing is to be tagged, because something failed.
     fn sent(&self, index: usize) -> bool {
         if !self.holds_names(index) {
             return true;
@@ -302,12 +302,12 @@ fn wait<'s>(changed: &Condvar, state: MutexGuard<'s, State>) -> MutexGuard<'s, S
     changed.wait(state).unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A target's observer, which waits where the result would go out.
+/// A target's observer, which waits before the result is written.
 struct Waiting<'a> {
     inner: &'a dyn Observer,
     run: &'a Run<'a>,
     index: usize,
-    /// What stops the target's build.
+    /// Stops the target's build.
     own: Arc<Cancellation>,
 }
 

@@ -1,4 +1,4 @@
-//! Where builders are kept, as buildx keeps them: `instances/NAME`, `activity/NAME`, `current`, `defaults/KEY`.
+//! Where builders are stored, as buildx does: `instances/NAME`, `activity/NAME`, `current`, `defaults/KEY`.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::base::io_error::{AtPath as _, IoError};
 use crate::base::privacy::{callers_folder_mode, hand_out, make_folders_with};
 use crate::base::{hex, input};
 
-/// No file of a builder is longer.
+/// The size limit of a builder's files.
 const LIMIT: u64 = 1 << 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ struct Choice {
 }
 
 impl Builders {
-    /// The name that was chosen for this engine, if any.
+    /// The name of the builder that was chosen for this engine, if any.
     pub(super) fn chosen(&self) -> Option<String> {
         let folder = self.folder.as_ref()?;
         let choice: Choice = serde_json::from_slice(&std::fs::read(folder.join("current")).ok()?).ok()?;
@@ -44,7 +44,7 @@ impl Builders {
         Some(self.folder.as_ref()?.join("defaults").join(id))
     }
 
-    /// The builder that was made under that name, if there is one.
+    /// The builder that was created with that name, if it exists.
     pub(super) fn made(&self, name: &str) -> Result<Option<Builder>, BuilderError> {
         let (Some(folder), Ok(name)) = (&self.folder, name::checked(name)) else { return Ok(None) };
         let file = folder.join("instances").join(&name);
@@ -57,11 +57,11 @@ impl Builders {
         let read: Builder = serde_json::from_slice(&text).map_err(wrong)?;
         let last_activity = std::fs::read_to_string(folder.join("activity").join(&name)).ok();
         let last_activity = last_activity.and_then(|text| text.trim().parse().ok());
-        // The file's name counts: by that it is found.
+        // The file's name takes precedence: the builder is found by it.
         Ok(Some(Builder { name, last_activity, dynamic: false, ..read }))
     }
 
-    /// The names of those that were made.
+    /// The names of the created builders.
     pub(super) fn names(&self) -> Result<Vec<String>, BuilderError> {
         let Some(folder) = &self.folder else { return Ok(Vec::new()) };
         let folder = folder.join("instances");
@@ -92,7 +92,7 @@ impl Builders {
         Ok(replace(&self.place()?.join("current"), &text)?)
     }
 
-    /// A builder that was chosen is not chosen any more when it is gone: `current` says nothing of it.
+    /// A builder that is removed is no longer chosen: `current` drops it.
     pub(super) fn forget(&self, name: &str) -> Result<(), BuilderError> {
         let folder = self.place()?;
         for kind in ["instances", "activity"] {
@@ -105,7 +105,7 @@ impl Builders {
         Ok(())
     }
 
-    /// Takes down that a build uses it now. A context's is not kept.
+    /// Records that a build uses the builder now. This is not stored for a context's builder.
     pub fn note_use(&self, builder: &Builder) -> Result<(), BuilderError> {
         if builder.dynamic {
             return Ok(());
@@ -114,13 +114,13 @@ impl Builders {
         Ok(replace(&self.place()?.join("activity").join(&builder.name), now.to_string().as_bytes())?)
     }
 
-    /// Takes down what a build was made from, for those who read what it left: docker's actions look for it by its name.
+    /// Records what a build was made from, for tools that read it: docker's actions find it by its name.
     pub fn note_build(&self, reference: &str, origin: &Origin) -> Result<(), BuilderError> {
         let text = serde_json::to_vec(origin).expect("texts become JSON");
         Ok(replace(&self.place()?.join("refs").join(reference), &text)?)
     }
 
-    /// One process at a time changes builders: the lock is buildx's.
+    /// Only one process at a time changes builders: the lock is buildx's.
     pub(super) fn lock(&self) -> Result<File, BuilderError> {
         let folder = self.place()?;
         make_folders_with(folder, callers_folder_mode() & 0o700)?;
@@ -135,7 +135,7 @@ impl Builders {
     }
 }
 
-/// Puts a file in its place whole or not at all.
+/// Replaces a file atomically.
 fn replace(path: &Path, content: &[u8]) -> Result<(), IoError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folders_with(folder, callers_folder_mode() & 0o700)?;

@@ -1,8 +1,8 @@
-//! The builders that scripts make, choose and remove.
+//! The builders that scripts create, choose and remove.
 //!
-//! There is one builder: this program, on this machine. What is made is a name for it, with the options that were given,
-//! kept where buildx keeps its own and in the same form: who goes back to buildx finds them, and who comes from there, too.
-//! The driver says what becomes of a result that nobody asked for. Knows no arguments and prints nothing.
+//! There is one builder: this program, on this machine. Creating a builder only creates a name for it, with the given
+//! options, stored where buildx stores its own and in the same form: buildx finds them, and rbuild finds those of
+//! buildx. The driver decides what happens to a result that was not requested. Knows no arguments and prints nothing.
 
 mod folder;
 mod name;
@@ -23,29 +23,29 @@ use crate::transport::docker_engine::{Address, context_names, settings_folder};
 
 pub use name::{PATTERN, new_reference};
 
-/// The builder that is always there.
+/// The builder that always exists.
 pub const DEFAULT: &str = "default";
-/// The driver of a builder that is a context of docker's, and of one that was made.
+/// The driver of a builder that belongs to a docker context.
 pub const OF_CONTEXTS: &str = "docker";
-/// The driver of a builder that was made.
+/// The driver of a builder that was created.
 pub const OF_MADE: &str = "docker-container";
 
-/// The name under which a builder's file of settings is kept.
+/// The name of a builder's configuration file.
 pub const SETTINGS: &str = "buildkitd.toml";
 
-/// A name under which builds are made.
+/// A builder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Builder {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// `docker` or `docker-container`, which are both this machine.
+    /// `docker` or `docker-container`; both mean this machine.
     pub driver: String,
-    /// There is one.
+    /// Always one.
     pub nodes: Vec<Node>,
-    /// It comes with a context of docker's, and was not made.
+    /// Whether it belongs to a docker context instead of having been created.
     pub dynamic: bool,
-    /// When it last built something.
+    /// The time of its last build.
     #[serde(skip)]
     pub last_activity: Option<Timestamp>,
 }
@@ -54,55 +54,55 @@ pub struct Builder {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Node {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// A context of docker's, or an engine's address.
+    /// A docker context, or an engine's address.
     pub endpoint: String,
-    /// Those that it was made for; nothing for those that this machine can build.
+    /// The platforms that it was created for; `None` for those that this machine can build.
     pub platforms: Option<Vec<Platform>>,
-    /// `--driver-opt`, kept for those who ask.
+    /// `--driver-opt`, stored for tools that read it.
     pub driver_opts: Option<BTreeMap<String, String>>,
-    /// `--buildkitd-flags`, kept for those who ask.
+    /// `--buildkitd-flags`, stored for tools that read it.
     pub flags: Option<Vec<String>>,
-    /// Files of settings, in base64.
+    /// Configuration files, in base64.
     pub files: Option<BTreeMap<String, String>>,
 }
 
-/// A builder that is to be made.
+/// A request for a builder.
 #[derive(Debug, Clone, Default)]
 pub struct NewBuilder {
-    /// Nothing for a name that is made up.
+    /// `None` for a generated name.
     pub name: Option<String>,
-    /// Nothing for the usual one.
+    /// `None` for the default.
     pub driver: Option<String>,
-    /// What is said of its only node; a name that is empty is made of the builder's.
+    /// Its only node; an empty name is derived from the builder's.
     pub node: Node,
-    /// The options of an existing builder change.
+    /// Whether to change the options of an existing builder.
     pub changes: bool,
 }
 
-/// What a build was made from, as buildx writes it down.
+/// What a build was made from, as recorded by buildx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Origin {
-    /// Of a bake file; `default` elsewhere.
+    /// The target of a bake file; otherwise `default`.
     pub target: String,
-    /// The context: a path or an address.
+    /// The context: a path or a URL.
     pub local_path: String,
     /// The Dockerfile's path.
     pub dockerfile_path: String,
 }
 
-/// How long a choice holds.
+/// The scope of a choice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scope {
-    /// Whatever context of docker's is in use.
+    /// For all docker contexts.
     pub global: bool,
-    /// Whenever nothing else is chosen for this context.
+    /// Whenever no other builder is chosen for this context.
     pub default: bool,
 }
 
-/// Why a builder cannot be made, chosen or used.
+/// Why a builder cannot be created, chosen or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each says what it is")]
@@ -133,30 +133,30 @@ pub enum BuilderError {
     Input(#[from] InputError),
 }
 
-/// The builders that there are.
+/// The existing builders.
 #[derive(Debug)]
 pub struct Builders {
     folder: Option<PathBuf>,
-    /// What a choice is kept by: the engine that is in use.
+    /// The engine in use, under which a choice is stored.
     key: String,
-    /// The context that is in use.
+    /// The context in use.
     context: String,
 }
 
 impl Builder {
-    /// A result that is not asked for stays in the build cache.
+    /// Whether results that were not requested stay in the build cache.
     pub fn keeps_results(&self) -> bool {
         let default_load = |node: &Node| Some(boolean(node.driver_opts.as_ref()?.get("default-load")?) == Some(true));
         self.driver == OF_MADE && !self.nodes.iter().any(|node| default_load(node) == Some(true))
     }
 
-    /// The file of settings that it was made with.
+    /// The configuration file with which it was created.
     pub fn settings(&self) -> Option<String> {
         let files = self.nodes.iter().find_map(|node| node.files.as_ref()?.get(SETTINGS))?;
         String::from_utf8(BASE64.decode(files).ok()?).ok()
     }
 
-    /// An error when it stands for something that this program is not.
+    /// Fails if it stands for another machine or driver.
     pub fn check_place(&self) -> Result<(), BuilderError> {
         if matches!(self.driver.as_str(), OF_CONTEXTS | OF_MADE) {
             return Ok(());
@@ -164,13 +164,13 @@ impl Builder {
         Err(BuilderError::Elsewhere { name: self.name.clone(), driver: self.driver.clone() })
     }
 
-    /// What a build is known by in it: `BUILDER/NODE/`.
+    /// The prefix of its builds' references: `BUILDER/NODE/`.
     pub fn prefix(&self) -> String {
         let node = self.nodes.first().map_or(self.name.as_str(), |node| node.name.as_str());
         format!("{}/{node}/", self.name)
     }
 
-    /// The same in the builder that is always there.
+    /// The same for the default builder.
     pub fn default_prefix() -> String {
         format!("{DEFAULT}/{DEFAULT}/")
     }
@@ -188,7 +188,7 @@ impl Builder {
 }
 
 impl Builders {
-    /// Those that go with the engine that is in use.
+    /// The builders for the engine in use.
     pub fn beside(engine: &Address) -> Self {
         let set = std::env::var_os("BUILDX_CONFIG").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let folder = set.or_else(|| Some(settings_folder()?.join("buildx")));
@@ -196,7 +196,7 @@ impl Builders {
         Self { folder, key: engine.context.clone().unwrap_or_else(|| engine.shown.clone()), context }
     }
 
-    /// The builder that builds use when none is named.
+    /// The builder of builds that name none.
     pub fn current(&self) -> Result<Builder, BuilderError> {
         if let Some(name) = self.chosen()
             && let Some(found) = self.made(&name)?
@@ -206,12 +206,12 @@ impl Builders {
         Ok(self.of_context())
     }
 
-    /// The builder of the context that is in use.
+    /// The builder of the context in use.
     pub fn of_context(&self) -> Builder {
         Builder::of_context(&self.context)
     }
 
-    /// The builder of that name.
+    /// The builder with that name.
     pub fn find(&self, name: &str) -> Result<Builder, BuilderError> {
         if name == DEFAULT || name == self.context {
             return Ok(Builder::of_context(name));
@@ -225,7 +225,7 @@ impl Builders {
         Err(BuilderError::Unknown { name: name.to_owned() })
     }
 
-    /// All of them: those that were made by their names, then the contexts.
+    /// All builders: the created ones by name, then the contexts' ones.
     pub fn all(&self) -> Result<Vec<Builder>, BuilderError> {
         let mut all = Vec::new();
         for name in self.names()? {
@@ -239,7 +239,7 @@ impl Builders {
         Ok(all)
     }
 
-    /// Makes a builder, or changes the options of one.
+    /// Creates a builder, or changes the options of an existing one.
     pub fn create(&self, wanted: NewBuilder) -> Result<Builder, BuilderError> {
         let driver = wanted.driver.unwrap_or_else(|| OF_MADE.to_owned());
         if driver != OF_MADE {
@@ -275,7 +275,7 @@ impl Builders {
         Ok(builder)
     }
 
-    /// Builds use this one from now on.
+    /// Makes it the builder of builds that name none.
     pub fn choose(&self, name: &str, scope: Scope) -> Result<(), BuilderError> {
         let builder = self.find(name)?;
         builder.check_place()?;
@@ -283,11 +283,11 @@ impl Builders {
             return Err(BuilderError::IsContext { name: builder.name });
         }
         let _lock = self.lock()?;
-        // A context is what is used when nothing else is.
+        // A context's builder is used when none is chosen.
         self.write_choice(if builder.dynamic { "" } else { &builder.name }, scope)
     }
 
-    /// Forgets the name.
+    /// Removes the builder.
     pub fn remove(&self, name: &str) -> Result<String, BuilderError> {
         let builder = if name.is_empty() { self.current()? } else { self.find(name)? };
         if builder.dynamic {

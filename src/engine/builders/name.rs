@@ -1,8 +1,8 @@
-//! Names of builders, and what builds are known by.
+//! Names of builders, and references of builds.
 
 use super::BuilderError;
 
-/// What a name may be, for whoever writes of it.
+/// The pattern of valid names, for messages.
 pub const PATTERN: &str = "[a-zA-Z][a-zA-Z0-9._-]*";
 
 const MANNERS: &[&str] = &[
@@ -14,7 +14,7 @@ const TOOLS: &[&str] = &[
     "plane", "pulley", "trowel", "winch",
 ];
 
-/// The name as it is kept: small letters.
+/// The name as it is stored: in lower case.
 pub(super) fn checked(name: &str) -> Result<String, BuilderError> {
     let is_letter = |letter: char| letter.is_ascii_alphabetic();
     let may_follow = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
@@ -24,7 +24,7 @@ pub(super) fn checked(name: &str) -> Result<String, BuilderError> {
     Err(BuilderError::InvalidName { name: name.to_owned() })
 }
 
-/// A name that nobody has.
+/// An unused generated name.
 pub(super) fn made_up(is_free: impl Fn(&str) -> bool) -> String {
     for round in 0.. {
         let [manner, tool] = random::<2>().map(usize::from);
@@ -39,7 +39,7 @@ pub(super) fn made_up(is_free: impl Fn(&str) -> bool) -> String {
     unreachable!("one of so many names is free")
 }
 
-/// What a build is known by: as long as BuildKit's, and of the same letters.
+/// A new build reference: as long as BuildKit's, with the same letters.
 pub fn new_reference() -> String {
     const LETTERS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     random::<25>().iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()

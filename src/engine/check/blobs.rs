@@ -1,4 +1,4 @@
-//! Blobs: each is what its name says, and somebody needs it.
+//! Checks blobs: each one matches its digest and is needed.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -18,8 +18,8 @@ impl Check<'_> {
         self.gone_blobs(&named)
     }
 
-    /// Those that may not have been on the disk when the machine went down: the ones written since that second, and all
-    /// that are not as long as they should be.
+    /// Checks the blobs that may not have been on the disk when the machine went down: those written since that second,
+    /// and all of the wrong size.
     pub(super) fn blobs_since(&mut self, second: i64) -> Result<(), StoreError> {
         let named = self.store.named_blobs()?;
         let is_doubtful = |named: Option<&NamedBlob>, status: &Metadata| {
@@ -67,7 +67,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Blobs of layers and manifests that are spoken of and not here. Configs are the business of their images.
+    /// Blobs of layers and manifests that are referred to but missing. Configs are checked with their images.
     fn gone_blobs(&mut self, named: &HashMap<BlobDigest, NamedBlob>) -> Result<(), StoreError> {
         let gone = named.iter().filter(|(digest, named)| !named.is_config && !self.store.has_blob(digest));
         let mut gone: Vec<BlobDigest> = gone.map(|(digest, _)| *digest).collect();
@@ -94,7 +94,7 @@ impl Check<'_> {
     }
 
     fn stray_blob(&mut self, digest: &BlobDigest) -> Result<(), StoreError> {
-        // An image may have come since the list was read.
+        // An image may have been added since the list was read.
         if self.store.named_blobs()?.contains_key(digest) {
             return Ok(());
         }

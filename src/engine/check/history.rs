@@ -1,4 +1,4 @@
-//! Builds that are remembered: whether each can be read, each log is one's, and the steps that are kept can be entered.
+//! Checks the build history: each build can be read, each log belongs to a build, and the kept steps can be entered.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -11,10 +11,10 @@ use crate::store::{History, StoreError};
 impl Check<'_> {
     pub(super) fn history(&mut self) -> Result<(), StoreError> {
         let journal = History::of(self.store.root());
-        // Before the lines: a log ends before its build is written down.
+        // Read before the records: a log is closed before its build is recorded.
         let logs = journal.idle_logs(YOUNG);
         let lines = journal.lines()?;
-        // One without a line is of a build that was killed, if it says so.
+        // A log without a record belongs to a build that was killed, if it says so.
         let builds = history::list(self.store).unwrap_or_default();
         let known: HashSet<String> = builds.into_iter().map(|record| record.id).collect();
         let wrong = lines.iter().filter(|line| BuildRecord::parse(line).is_none()).count();
@@ -35,14 +35,14 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// What is kept to look into the steps of builds: a folder for each, with a record of how.
+    /// Checks what is kept for entering builds' steps: a folder for each build, with a record.
     pub(super) fn kept_steps(&mut self) -> Result<(), StoreError> {
         let journal = History::of(self.store.root());
         for entry in entries(&self.store.root().join("debug")) {
             let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
             let is_going_on = || journal.is_written(name.rsplit('-').next().unwrap_or_default()) || !is_old(&path);
             let (severity, fault) = match std::fs::read(path.join("record")) {
-                // Those of other versions are theirs.
+                // Those of other versions are left alone.
                 Ok(record) if serde_json::from_slice::<serde_json::Value>(&record).is_ok() => continue,
                 Err(error) if error.kind() == ErrorKind::NotFound && is_going_on() => continue,
                 Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -1,11 +1,11 @@
-//! Images: each has a config, and its layers are here or can be fetched.
+//! Checks images: each has a config, and its layers are local or can be fetched.
 
 use super::{Check, Severity};
 use crate::base::digest::ImageId;
 use crate::image::ImageConfig;
 use crate::store::StoreError;
 
-/// The largest config that is read.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 impl Check<'_> {

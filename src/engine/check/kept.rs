@@ -1,4 +1,4 @@
-//! What people keep: containers and volumes. Each knows its own folder; here what they find becomes findings.
+//! Checks containers and volumes: their modules check their own folders, and this turns the results into findings.
 
 use super::{Check, Severity};
 use crate::base::flaw::Flaw;

@@ -1,4 +1,4 @@
-//! Layers: each folder is what its diffID says.
+//! Checks layers: each folder matches its diffID.
 
 use std::collections::HashSet;
 use std::io;
@@ -9,7 +9,7 @@ use crate::base::digest::{DiffId, TreeDigest};
 use crate::image::layer::{self, ApplyOptions, Decoder, NothingKnown};
 use crate::store::{LayerRow, Store, StoreError};
 
-/// What became of looking at a layer.
+/// The result of checking a layer.
 enum Verdict {
     Right,
     Wrong(String),
@@ -28,7 +28,7 @@ impl Check<'_> {
             let name = entry.file_name().to_string_lossy().into_owned();
             let diff_id = format!("sha256:{name}").parse::<DiffId>();
             let is_known = diff_id.as_ref().is_ok_and(|diff_id| known.contains(diff_id));
-            // One that came since the rows were read has a row by now, or is about to have it.
+            // A layer that was added since the rows were read has a row by now, or is about to get it.
             if is_known || diff_id.is_ok_and(|diff_id| self.is_alive(&diff_id)) {
                 continue;
             }
@@ -41,7 +41,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Those that may not have been on the disk when the machine went down.
+    /// Checks the layers that may not have been on the disk when the machine went down.
     pub(super) fn unsynced_layers(&mut self) -> Result<(), StoreError> {
         for row in self.store.layer_rows()?.iter().filter(|row| row.unsynced) {
             self.layer(row)?;
@@ -110,7 +110,7 @@ fn verify(store: &Store, row: &LayerRow, folders: &[PathBuf]) -> Result<Verdict,
     if let Some(tree) = row.tree {
         return Ok(if encoded.tree == tree { Verdict::Right } else { wrong(&encoded.diff_id) });
     }
-    // What was unpacked need not give its stream again; it has to be what unpacking gives.
+    // An unpacked layer need not reproduce its stream; it has to equal the result of unpacking.
     Ok(match unpacked_tree(store, &row.diff_id)? {
         Some(tree) if tree == encoded.tree => Verdict::Right,
         Some(_) => Verdict::Wrong("its files are not those of its blob".to_owned()),
@@ -122,7 +122,7 @@ fn wrong(actual: &DiffId) -> Verdict {
     Verdict::Wrong(format!("its content is {actual}"))
 }
 
-/// The tree that the layer's blob unpacks to; nothing when there is no blob that is right.
+/// The tree digest of unpacking the layer's blob; `None` if there is no valid blob.
 fn unpacked_tree(store: &Store, diff_id: &DiffId) -> Result<Option<TreeDigest>, StoreError> {
     for blob in store.layer_blobs(diff_id)? {
         let staging = store.staging()?;

@@ -1,4 +1,4 @@
-//! What processes that died left behind: locks nobody holds, a database that was never finished.
+//! Finds what killed processes left behind: locks that nobody holds, an unfinished database.
 
 use std::fs::File;
 
@@ -28,7 +28,7 @@ impl Check<'_> {
             if is_dead && path.exists() {
                 let subject = format!("file {folder}/{}", entry.file_name().to_string_lossy());
                 self.found(Severity::Leftover, subject, "its process is gone", |_| {
-                    // Whoever takes the lock sees that the name is gone, and tries again.
+                    // A process that takes the lock notices that the name is gone, and tries again.
                     let file = File::open(&path).ok().filter(|file| file.try_lock().is_ok());
                     Ok(file.and_then(|_| std::fs::remove_file(&path).ok()).map(|()| "removed".to_owned()))
                 })?;

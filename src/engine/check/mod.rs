@@ -1,8 +1,8 @@
-//! Verifies a store: that every byte is what its digest says, that what the database names is there, and that nothing is
-//! there that nobody needs. Repairs what it finds when it is asked to.
+//! Verifies a store: all bytes match their digests, everything that the database names exists, and nothing is left that
+//! is not needed. Repairs findings on request.
 //!
-//! Must not know how anything came into the store. What is found while other processes work is looked at again before
-//! anything is said of it, and what a process uses is left alone.
+//! Knows nothing about how things came into the store. A finding is checked again before it is reported, because other
+//! processes may be working, and what a process uses is left alone.
 
 mod blobs;
 mod history;
@@ -19,37 +19,37 @@ pub use recovery::after_boot;
 
 use crate::store::{Store, StoreError};
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Something is not what it should be.
+    /// Something is damaged.
     Damage,
-    /// Something that takes room and does no harm.
+    /// Something takes up space without doing harm.
     Leftover,
 }
 
-/// What was found.
+/// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// Whether it does harm.
     pub severity: Severity,
-    /// The thing: `blob sha256:...`.
+    /// Its subject, such as `blob sha256:...`.
     pub subject: String,
-    /// What is wrong with it.
+    /// What is wrong.
     pub fault: String,
     /// What was done about it.
     pub repair: Option<String>,
 }
 
-/// A store that is being checked.
+/// A check in progress.
 pub struct Check<'a> {
     store: &'a Store,
     repairs: bool,
     findings: Vec<Finding>,
 }
 
-/// Checks all of the store.
+/// Checks the whole store.
 pub fn check(store: &Store, repairs: bool) -> Result<Vec<Finding>, StoreError> {
     store.hold_nothing();
     let mut check = Check { store, repairs, findings: Vec::new() };
@@ -71,7 +71,7 @@ pub fn check(store: &Store, repairs: bool) -> Result<Vec<Finding>, StoreError> {
 }
 
 impl Check<'_> {
-    /// Notes a finding, and repairs it with `repair`, which says what it did, or nothing when it could not.
+    /// Adds a finding, and repairs it with `repair`, which returns what it did, or `None` if it could not.
     fn found(
         &mut self,
         severity: Severity,
@@ -97,7 +97,7 @@ impl Check<'_> {
     }
 }
 
-/// The entries of a folder that may not be there.
+/// The entries of a folder that may not exist.
 fn entries(folder: &Path) -> impl Iterator<Item = std::fs::DirEntry> {
     std::fs::read_dir(folder).into_iter().flatten().flatten()
 }

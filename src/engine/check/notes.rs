@@ -1,5 +1,5 @@
-//! What only makes builds faster or explains them: digests of contexts, lists of copies, outlines, downloads, cache mounts,
-//! reports. Each says itself whether it is whole.
+//! Checks what only makes builds faster or explains them: stat caches, lists of copies, outlines, downloads, cache
+//! mounts, reports. Each of them can tell whether it is complete.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::base::digest::BlobDigest;
 use crate::build::explain::{BuildReport, FileList};
 use crate::store::{Store, StoreError};
 
-/// Younger files of no known name may be just being written, in seconds.
+/// Younger files with an unknown name may just be being written, in seconds.
 pub(super) const YOUNG: u64 = 60;
 
 impl Check<'_> {
@@ -23,7 +23,7 @@ impl Check<'_> {
         self.cache_mounts()
     }
 
-    /// Files of a folder: named rightly, and right.
+    /// Checks a folder's files by their names and contents.
     fn files_of(
         &mut self,
         folder: &str,
@@ -50,7 +50,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Folders of `RUN --mount=type=cache` that nothing is in and nobody uses. What programs keep there is their affair.
+    /// Folders of `RUN --mount=type=cache` that are empty and unused. What programs store there is not checked.
     fn cache_mounts(&mut self) -> Result<(), StoreError> {
         for entry in entries(&self.store.root().join("caches")) {
             let path = entry.path();

@@ -1,5 +1,5 @@
-//! What a power loss may have left, looked at once in each boot before anything is served: whatever was written since
-//! the last sync proves right or goes. After an ordinary reboot nothing was, and nothing is read.
+//! Checks what a power loss may have damaged, once per boot before anything is served: everything written since the
+//! last sync is verified or removed. After an ordinary reboot there is nothing to read.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::path::Path;
 use super::{Check, Finding, Severity, entries};
 use crate::store::{Store, StoreError};
 
-/// Seconds by which a file's time may be behind the clock.
+/// How many seconds a file's time may be behind the clock.
 const SLACK: i64 = 2;
 
-/// Looks, if nobody has since the machine started, and gives what was found and mended.
+/// Checks, unless this was done since the boot, and returns what was found and repaired.
 pub fn after_boot(root: &Path) -> Result<Vec<Finding>, StoreError> {
-    // One of its own: what it looks at is not to be held for as long as the command takes.
+    // A separate one: the locks of this check should not be held for the whole command.
     let store = Store::open(root)?;
     store.hold_nothing();
     let _lock = store.lock("boot")?;
@@ -29,14 +29,14 @@ pub fn after_boot(root: &Path) -> Result<Vec<Finding>, StoreError> {
     check.containers()?;
     check.volumes()?;
     let findings = check.findings;
-    // So that the next boot need not look at the same again.
+    // So that the next boot need not check the same again.
     store.sync()?;
     store.note_boot()?;
     Ok(findings)
 }
 
 impl Check<'_> {
-    /// Nothing tells whether what a step has left is whole.
+    /// Kept steps can't be verified.
     fn unsynced_steps(&mut self) -> Result<(), StoreError> {
         for name in self.store.unsynced_steps() {
             let fault = "they were not safe on the disk";
@@ -48,7 +48,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Nothing tells whether a checkout is whole: the doubtful ones are fetched again.
+    /// Checkouts can't be verified: the doubtful ones are fetched again.
     fn checkouts_since(&mut self, second: i64) -> Result<(), StoreError> {
         for entry in entries(&self.store.root().join("checkouts")) {
             if entry.metadata().is_ok_and(|status| status.ctime() >= second) {

@@ -1,11 +1,11 @@
-//! What starts with the machine, and what ends with it.
+//! Which containers start with the machine, and ending them with it.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::container::{ContainerError, Containers, Entry, HostConfig, RestartPolicy, Status, Stop};
 
-/// The IDs of containers that are to be started with the machine, those first that others need: as docker's daemon does when it
-/// starts. One that was never started stays as it is, and so does one with `unless-stopped` that somebody has stopped.
+/// The IDs of containers to start with the machine, in order of dependencies, as docker's daemon does at its start.
+/// Containers that were never started are left alone, and so are those with `unless-stopped` that a user has stopped.
 pub fn brought_back(containers: &Containers) -> Result<Vec<String>, ContainerError> {
     let all = containers.list()?;
     let wanted: Vec<&Entry> = all.iter().filter(|entry| comes_back(entry)).collect();
@@ -21,7 +21,7 @@ fn comes_back(entry: &Entry) -> bool {
     !entry.is_running && was_started && is_wanted(&entry.record.host_config, entry.state.stopped_by_user)
 }
 
-/// What the policy says. `on-failure` is for programs that fail, which the end of a machine is not.
+/// Applies the policy. `on-failure` is for failing programs, not for the end of a machine.
 fn is_wanted(host: &HostConfig, stopped_by_user: bool) -> bool {
     match host.restart_policy {
         RestartPolicy::Always => true,
@@ -30,7 +30,7 @@ fn is_wanted(host: &HostConfig, stopped_by_user: bool) -> bool {
     }
 }
 
-/// In which order containers are started.
+/// The start order of containers.
 struct Order<'a> {
     containers: &'a Containers,
     /// By their IDs.
@@ -40,7 +40,7 @@ struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// Adds a container after those that it needs. Of a circle, which none could start, each is tried.
+    /// Adds a container after those that it needs. In a cycle, which can't be started, each one is tried.
     fn add(&mut self, entry: &Entry) {
         let id = &entry.record.id;
         if !self.seen.insert(id.clone()) {
@@ -56,7 +56,7 @@ impl Order<'_> {
     }
 }
 
-/// Whose namespaces it joins, and what it is linked to.
+/// The containers whose namespaces it joins, and those that it links to.
 fn needed(host: &HostConfig) -> Vec<&str> {
     let linked = host.links.iter().map(|link| link.split(':').next().unwrap_or(link));
     host.joined_containers().chain(linked.map(|name| name.trim_start_matches('/'))).collect()
@@ -65,14 +65,14 @@ fn needed(host: &HostConfig) -> Vec<&str> {
 /// A container that was to end with the machine.
 #[derive(Debug)]
 pub struct ShutDown {
-    /// Which one it is.
+    /// Its ID.
     pub id: String,
-    /// What went wrong, if anything.
+    /// The error, if it could not be ended.
     pub ended: Result<(), ContainerError>,
 }
 
-/// Ends all containers that run, at once and each in its own time, as when the machine goes down: what its policy brings
-/// back comes back with the machine.
+/// Ends all running containers in parallel, each with its own timeout, because the machine goes down: they are
+/// restarted with it according to their policies.
 pub fn shut_down(containers: &Containers) -> Result<Vec<ShutDown>, ContainerError> {
     let running: Vec<Entry> = containers.list()?.into_iter().filter(|entry| entry.is_running).collect();
     Ok(std::thread::scope(|scope| {

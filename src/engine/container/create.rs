@@ -1,4 +1,4 @@
-//! From docker's body of `create` to a container.
+//! Creates a container from the body of docker's `create` request.
 
 use std::collections::BTreeMap;
 
@@ -21,30 +21,30 @@ use crate::image::{Healthcheck, Platform, RunConfig};
 use crate::store::Store;
 use crate::store::snapshot::Stack;
 
-/// Networks in which nobody chooses addresses.
+/// Networks in which users can't choose addresses.
 const PREDEFINED: [&str; 4] = ["bridge", "default", "host", "none"];
 /// Nanoseconds.
 const LEAST_HEALTH_DURATION: i64 = 1_000_000;
 
-/// What is to be made.
+/// The request.
 pub struct CreateRequest {
-    /// Nothing for one that is made up.
+    /// `None` for a generated name.
     pub name: Option<String>,
-    /// The image has to be for it.
+    /// The required platform of the image.
     pub platform: Option<Platform>,
     /// docker's `ContainerConfig` with `HostConfig` and `NetworkingConfig`, without nulls.
     pub body: Value,
 }
 
-/// A new container, and what its user should be told.
+/// A new container, with warnings for its user.
 pub struct Created {
     /// The container.
     pub entry: Entry,
-    /// What was asked for and cannot be had here.
+    /// What was requested but is not available here.
     pub warnings: Vec<String>,
 }
 
-/// What of the body is no part of an image's config too.
+/// The part of the body that is not also in an image's config.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Body {
@@ -59,7 +59,7 @@ struct Body {
     stdin_once: bool,
     stop_timeout: Option<i64>,
     mac_address: String,
-    /// docker-py says it here, beside `HostConfig`.
+    /// docker-py sets it here instead of in `HostConfig`.
     runtime: String,
     host_config: HostConfigDocument,
     networking_config: NetworkingConfig,
@@ -71,7 +71,7 @@ struct NetworkingConfig {
     endpoints_config: BTreeMap<String, EndpointConfig>,
 }
 
-/// Makes the container; its image has to be here.
+/// Creates the container; its image must be in the store.
 pub fn create(store: &Store, request: CreateRequest) -> Result<Created, RequestError> {
     let wrong = |error: serde_json::Error| RequestError::refused(format!("invalid JSON: {error}"));
     let body: Body = any_case::read(request.body.clone()).map_err(wrong)?;
@@ -89,7 +89,7 @@ pub fn create(store: &Store, request: CreateRequest) -> Result<Created, RequestE
     Ok(Created { entry, warnings })
 }
 
-/// An image that is here, as a container is made of it.
+/// An image in the store, as needed for a container.
 pub fn find_image(store: &Store, name: &str, platform: Option<&Platform>) -> Result<Image, RequestError> {
     let found = store.find_image(name)?;
     let config = info::read_config(store, &found.id)?.into_value();
@@ -112,7 +112,7 @@ pub fn find_image(store: &Store, name: &str, platform: Option<&Platform>) -> Res
     })
 }
 
-/// The images whose files are mounted.
+/// Finds the images of image mounts.
 pub fn find_mounted(store: &Store, mounts: &mut [MountPoint]) -> Result<(), RequestError> {
     for mount in mounts.iter_mut().filter(|mount| mount.kind == MountKind::Image) {
         let found = store.find_image(&mount.name)?;
@@ -199,7 +199,7 @@ fn options(
     })
 }
 
-/// The CLI says `[""]` for none.
+/// The CLI sends `[""]` for an empty list.
 fn without_empty(words: Vec<String>) -> Vec<String> {
     if words == [""] { Vec::new() } else { words }
 }
@@ -240,7 +240,7 @@ fn check_health(check: &Healthcheck) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// Checks what the host is asked for, and puts docker's defaults to what nothing was said about.
+/// Checks the host configuration, and sets docker's defaults for what is unset.
 fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
     CapabilitySet::adjusted(&host.cap_add, &host.cap_drop).map_err(ContainerError::from)?;
     check_resources(&host.resources)?;
@@ -274,7 +274,7 @@ fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// Options that would be ignored are refused: each driver has its own.
+/// Refuses options that would be ignored: each driver has its own.
 pub fn check_log(log: &LogConfig) -> Result<(), RequestError> {
     let driver = log.driver.as_str();
     if log.driver == LogDriver::None && !log.config.is_empty() {
@@ -297,7 +297,7 @@ pub fn check_log(log: &LogConfig) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// The networks by name. Where no mode was named, the first of them is the mode.
+/// The networks by name. If no mode was set, the first of them becomes the mode.
 fn networks(
     host: &mut HostConfig,
     mut endpoints: BTreeMap<String, EndpointConfig>,
@@ -318,7 +318,7 @@ fn networks(
 
 type Places = (Vec<MountPoint>, std::collections::BTreeSet<String>);
 
-/// All mounts, and where volumes of the container's own are wanted.
+/// All mounts, and where anonymous volumes are requested.
 fn places(host: &HostConfig, run: &RunConfig) -> Result<Places, RequestError> {
     let driver = if host.volume_driver.is_empty() { "local" } else { &host.volume_driver };
     let mut all = Vec::new();

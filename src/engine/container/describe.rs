@@ -11,7 +11,7 @@ use crate::engine::system::folder_size;
 use crate::store::Store;
 use crate::store::snapshot::View;
 
-/// All that is known of a container; with `size`, also what its files take.
+/// Everything about a container; with `size`, including the sizes of its files.
 pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, ContainerError> {
     let record = &entry.record;
     let file = |name: &str| entry.folder().join(name).display().to_string();
@@ -85,7 +85,7 @@ fn log_path(entry: &Entry) -> String {
     }
 }
 
-/// The profile that was asked for, or the one that it was started with.
+/// The requested profile, or the one with which it was started.
 fn profile(entry: &Entry) -> &str {
     let asked = entry.record.host_config.security.iter().find_map(|option| match option.request() {
         SecurityRequest::AppArmorUnconfined => Some("unconfined"),
@@ -122,7 +122,7 @@ fn size_below(view: &View, folder: &std::path::Path) -> Result<u64, crate::base:
 fn mount(mount: &MountPoint) -> Value {
     let mut value = serde_json::to_value(mount).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
-        // What docker's daemon keeps to itself.
+        // docker's daemon keeps these internally.
         for key in ["CreateSource", "NonRecursive", "Tmpfs", "Volume", "ReadOnlyDepth", "Unlisted"] {
             fields.shift_remove(key);
         }
@@ -133,7 +133,8 @@ fn mount(mount: &MountPoint) -> Value {
 fn config(entry: &Entry) -> Result<Value, ContainerError> {
     let mut config = run_config(&entry.record.config.run);
     let own = serde_json::to_value(&entry.record.config).unwrap_or_default();
-    // The container's own fields come to where docker has them; those that the image knows, too, are the container's.
+    // The container's own fields are moved to docker's position; for those that the image has, too, the container's
+    // values win.
     if let (Value::Object(all), Value::Object(own)) = (&mut config, &own) {
         const OWN: [&str; 9] = [
             "Hostname",
@@ -161,7 +162,7 @@ fn config(entry: &Entry) -> Result<Value, ContainerError> {
     Ok(config)
 }
 
-/// What it has in its networks now; of one that does not run, what was asked for.
+/// The current endpoints in its networks; the requested ones if it does not run.
 fn network_settings(store: &Store, entry: &Entry) -> Result<Value, ContainerError> {
     let networks = networks_of(store.root());
     let record = &entry.record;

@@ -3,7 +3,7 @@ use crate::container::ContainerError;
 use crate::engine::image::ImageError;
 use crate::store::{FindImageError, StoreError};
 
-/// Why something asked of containers is refused, or failed.
+/// Why a request about containers was refused or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each says what it is")]
@@ -36,7 +36,7 @@ pub enum RequestError {
     UpdateConflict { id: String, reason: &'static str },
     #[error("cannot update container {id}")]
     Update { id: String, source: ContainerError },
-    /// What was asked for cannot be, in docker's words.
+    /// The request is invalid, in docker's words.
     #[error("{message}")]
     Refused { message: String },
 }

@@ -1,24 +1,24 @@
-//! One more program in a container that runs: on this process's own streams, or written down for whoever starts it later.
+//! Runs another program in a running container: on this process's own streams, or recorded for a later start.
 
 use super::RequestError;
 use crate::container::{self, ContainerError, Containers, DetachKeys, Entry, ExecOptions, ExecRecord, Left};
 
-/// Who has the program's streams.
+/// What happens to the program's streams.
 #[derive(Debug)]
 pub enum ExecWay {
-    /// Nobody; it goes on by itself.
+    /// They are not connected; the program runs on its own.
     Background,
-    /// This process, until the program has ended or the user leaves by `keys`.
+    /// Connected to this process, until the program has ended or the user detaches with `keys`.
     Foreground {
-        /// Its input is passed on too.
+        /// Whether stdin is forwarded, too.
         interactive: bool,
-        /// The keys that end the session and not the program.
+        /// The keys that end the session, but not the program.
         keys: DetachKeys,
     },
 }
 
-/// Runs a program, and tells whoever listens to events. `options` get their ID here. Nothing is known of the end of one in
-/// the background.
+/// Runs a program, and reports its events. Sets the ID in `options`. The end of a program in the background is not
+/// reported.
 pub fn exec(
     containers: &Containers,
     entry: &Entry,
@@ -26,7 +26,7 @@ pub fn exec(
     way: ExecWay,
 ) -> Result<Option<Left>, ContainerError> {
     let options = ExecOptions { id: container::new_exec_id()?, ..options };
-    // The program, a blank, and all its arguments, of which there may be none.
+    // The program, a blank, and all its arguments, if any.
     let command = options.command.split_first().map(|(program, rest)| format!("{program} {}", rest.join(" ")));
     let command = command.unwrap_or_default();
     let id = options.id.as_str();
@@ -57,7 +57,7 @@ pub fn check_exec(record: &ExecRecord) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// Refuses to start a program a second time, or in a container that has ended meanwhile.
+/// Refuses to start a program twice, or in a container that has ended meanwhile.
 pub fn check_exec_start(entry: &Entry, record: &ExecRecord) -> Result<(), RequestError> {
     if record.has_begun() {
         let state = if record.is_running() { "is already running" } else { "has already run" };

@@ -8,7 +8,7 @@ use crate::container::{ContainerError, Entry, Pause, check_ended, upper_of_new};
 use crate::store::snapshot::{Stack, View, export_tar};
 use crate::store::{Staging, Store};
 
-/// The container's root filesystem: its image's layers, and what it changed.
+/// The container's root filesystem: its image's layers and its changes.
 pub fn files(store: &Store, entry: &Entry) -> Result<(View, Option<Staging>), RequestError> {
     check_ended(entry)?;
     let layers = Stack::of_image(&entry.record.diff_ids()).unpacked(store).map_err(ContainerError::from)?;
@@ -16,7 +16,7 @@ pub fn files(store: &Store, entry: &Entry) -> Result<(View, Option<Staging>), Re
     if upper.exists() {
         return Ok((View::of_container(&layers, Some(&upper)).map_err(ContainerError::from)?, None));
     }
-    // One that was never started has none yet, and what docker puts into every container is to be there.
+    // A container that was never started has no upper folder yet, but the export includes docker's standard files.
     let staging = store.staging()?;
     let upper = staging.path().join("upper");
     std::fs::create_dir(&upper).at("create", &upper).map_err(ContainerError::from)?;
@@ -24,8 +24,8 @@ pub fn files(store: &Store, entry: &Entry) -> Result<(View, Option<Staging>), Re
     Ok((View::of_container(&layers, Some(&upper)).map_err(ContainerError::from)?, Some(staging)))
 }
 
-/// Writes the archive. The container is paused meanwhile, as what it writes would not fit what was read before; why it
-/// could not be is the answer.
+/// Writes the archive. The container is paused meanwhile, so that the files are consistent; if it can't be, returns
+/// why.
 pub fn export(entry: &Entry, files: &View, out: &mut impl Write) -> Result<Option<ContainerError>, RequestError> {
     let pause = Pause::of(entry);
     export_tar(files, out).map_err(ContainerError::from)?;

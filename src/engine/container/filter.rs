@@ -1,4 +1,4 @@
-//! `ps --filter`: docker's keys. Values of one key are alternatives, except labels, which must all be there.
+//! `ps --filter`: docker's keys. Values of one key are alternatives, except labels, which must all match.
 
 use std::collections::HashSet;
 
@@ -9,11 +9,11 @@ use crate::store::Store;
 
 use super::RequestError;
 
-/// What is asked of containers.
+/// The filters of a list of containers.
 #[derive(Default)]
 pub struct Filters {
     filters: base::Filters,
-    /// Those whose ID begins as was said, where it is the only one.
+    /// The IDs with the given prefixes, if they are unique.
     ids: Vec<String>,
     exited: Vec<u8>,
     ancestors: Vec<Ancestor>,
@@ -24,10 +24,10 @@ pub struct Filters {
     is_task: Option<bool>,
 }
 
-/// An image that containers stand on.
+/// An image from which containers were created.
 struct Ancestor {
     word: String,
-    /// It, and all that begin with its layers.
+    /// The image, and all whose layers start with its layers.
     images: HashSet<String>,
 }
 
@@ -37,16 +37,16 @@ struct PortRange {
     protocol: String,
 }
 
-/// The filters that a list of containers takes.
+/// The known keys.
 pub const KNOWN: [&str; 14] = [
     "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
     "since", "status", "volume",
 ];
-/// What `status=` may say.
+/// The values of `status=`.
 pub const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 impl Filters {
-    /// Reads `KEY=VALUE`s; some of them speak of containers and images that are there.
+    /// Parses `KEY=VALUE`s; some of them refer to existing containers and images.
     pub fn parse(words: &[String], entries: &[Entry], store: &Store) -> Result<Self, RequestError> {
         let filters = base::Filters::parse(words, &KNOWN)?;
         filters.only("status", "state", &STATES)?;
@@ -65,7 +65,7 @@ impl Filters {
                 value: text.clone(),
                 reason: "it is a number".to_owned(),
             };
-            // Others than these are no exit codes: nothing has ended with them.
+            // Other numbers are not exit codes, and match nothing.
             text.parse::<i64>().map_err(wrong).map(|code| u8::try_from(code).ok())
         };
         let ports = |key: &str| -> Result<Vec<PortRange>, RequestError> {
@@ -98,12 +98,12 @@ impl Filters {
         })
     }
 
-    /// Whether containers that don't run are looked at without `-a` too.
+    /// Whether containers that don't run are included even without `-a`.
     pub fn shows_all(&self) -> bool {
         self.filters.has("status") || self.filters.has("exited")
     }
 
-    /// Whether the filters let a container through.
+    /// Whether the container matches the filters.
     pub fn keep(&self, entry: &Entry) -> bool {
         let (record, state) = (&entry.record, &entry.state);
         let filters = &self.filters;
@@ -114,7 +114,7 @@ impl Filters {
             && (!filters.has("exited") || state.status == Status::Exited && self.exited.contains(&state.exit_code))
             && self.before.is_none_or(|time| record.created < time)
             && self.since.is_none_or(|time| record.created > time)
-            // There are no tasks of a swarm here.
+            // There are no swarm tasks here.
             && self.is_task != Some(true)
             && self.keep_by_surroundings(entry)
     }
@@ -149,7 +149,7 @@ impl Filters {
             && filters.exactly("health", health)
     }
 
-    /// Ports that a container has while it runs: on the host, or of its own. With both filters, either will do.
+    /// Matches the ports of a running container: published or exposed. With both filters, either suffices.
     fn keep_by_ports(&self, entry: &Entry) -> bool {
         if self.published.is_empty() && self.exposed.is_empty() {
             return true;
@@ -165,14 +165,14 @@ impl Filters {
     }
 }
 
-/// The ID that begins so, where there is no other.
+/// The ID with that prefix, if it is unique.
 fn only_one(entries: &[Entry], start: &str) -> Option<String> {
     let mut found = entries.iter().map(|entry| &entry.record.id).filter(|id| id.starts_with(start));
     found.next().filter(|_| !start.is_empty() && found.next().is_none()).cloned()
 }
 
 impl Ancestor {
-    /// An image that is not there any more still counts by the name that containers were made with.
+    /// An image that no longer exists still matches by the name with which containers were created.
     fn find(word: &str, store: &Store) -> Self {
         let layers = |id: &ImageId| {
             let config = crate::engine::image::info::read_config(store, id).ok();

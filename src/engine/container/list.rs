@@ -1,4 +1,4 @@
-//! Containers as a list.
+//! Lists containers.
 
 use serde_json::{Map, Value, json};
 
@@ -6,18 +6,18 @@ use super::{ContainerFilters, RequestError, describe, status};
 use crate::container::{ContainerError, Containers, Entry};
 use crate::store::Store;
 
-/// Which containers are asked for.
+/// Which containers to list.
 #[derive(Debug, Clone, Default)]
 pub struct ListRequest {
     /// Also those that don't run.
     pub all: bool,
-    /// Only so many that were made last, whether they run or not.
+    /// Only that many of the newest, whether they run or not.
     pub last: Option<usize>,
     /// `KEY=VALUE`, see [`super::FILTERS`].
     pub filters: Vec<String>,
 }
 
-/// The containers, the youngest first.
+/// The containers, newest first.
 pub fn list(store: &Store, request: &ListRequest) -> Result<Vec<Entry>, RequestError> {
     let entries = Containers::of(store.root()).list()?;
     let filters = ContainerFilters::parse(&request.filters, &entries, store)?;
@@ -31,7 +31,7 @@ pub fn list(store: &Store, request: &ListRequest) -> Result<Vec<Entry>, RequestE
     Ok(shown)
 }
 
-/// One of them, as docker's API lists it; with `size`, also what its files take.
+/// A row as in docker's API; with `size`, including the sizes of its files.
 pub fn row(store: &Store, entry: &Entry, size: bool) -> Result<Value, ContainerError> {
     let whole = describe(store, entry, size)?;
     let record = &entry.record;

@@ -1,4 +1,4 @@
-//! What a container has printed, and what it prints from now on.
+//! Reads a container's log, including future lines.
 
 use std::io;
 use std::time::Duration;
@@ -8,29 +8,29 @@ use jiff::Timestamp;
 use crate::base::io_error::AtPath as _;
 use crate::container::{ContainerError, Containers, Entry, LogLine, LogReader, LogSettings, Selection};
 
-/// How often a log is looked at for new lines. It is not watched with inotify(7): that a container ends is known by its
-/// lock, which the kernel drops when its monitor is killed, and of locks no watch tells.
+/// How often a log is checked for new lines. inotify(7) does not help: the end of a container is known by its lock,
+/// which the kernel releases if its monitor is killed, and locks can't be watched.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Which lines are asked for.
+/// Which lines to read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogRequest {
-    /// Which of those that are there.
+    /// The selection among the existing lines.
     pub selection: Selection,
-    /// Also those that come until the container has ended.
+    /// Also future lines, until the container has ended.
     pub follow: bool,
 }
 
-/// Whoever reads a log.
+/// The receiver of a log.
 pub trait LogListener {
-    /// One line, with its end.
+    /// A line, with its newline.
     fn line(&mut self, line: &LogLine<'_>) -> io::Result<()>;
 
-    /// All lines that there are by now were given: lets so much time pass. False when nobody reads any more.
+    /// All existing lines were passed: waits for that time. False if the receiver is gone.
     fn pause(&mut self, time: Duration) -> io::Result<bool>;
 }
 
-/// The lines of a container's log, one after another.
+/// Reads the lines of a container's log one after another.
 pub struct LogStream {
     containers: Containers,
     entry: Entry,
@@ -38,24 +38,24 @@ pub struct LogStream {
     request: LogRequest,
 }
 
-/// The log of a container, which may keep none.
+/// Opens the log of a container; fails if it has none.
 pub fn open_log(entry: &Entry, selection: Selection) -> Result<LogReader, ContainerError> {
     let settings = LogSettings::of(&entry.record, entry.folder())?.ok_or(ContainerError::NoLog)?;
     LogReader::open(settings, selection)
 }
 
 impl LogStream {
-    /// Of a container that keeps a log.
+    /// Opens the log of a container.
     pub fn open(containers: Containers, entry: Entry, request: LogRequest) -> Result<Self, ContainerError> {
         let reader = open_log(&entry, request.selection)?;
         Ok(Self { containers, entry, reader, request })
     }
 
-    /// Gives the lines, until there are no more or nobody reads them.
+    /// Passes the lines to the listener until there are no more or the listener is gone.
     pub fn run(mut self, listener: &mut dyn LogListener) -> Result<(), ContainerError> {
         let until = self.request.selection.until;
         loop {
-            // Looked at first: what was printed until it ended is there then.
+            // Checked first: everything that was printed before the end can be read then.
             let is_running = self.entry.is_running;
             let more = self.reader.read(|line| listener.line(line))?;
             let is_late = until.is_some_and(|until| until < Timestamp::now());
@@ -67,7 +67,7 @@ impl LogStream {
             }
             match self.containers.find(&self.entry.record.id) {
                 Ok(now) => self.entry = now,
-                // It was removed when it ended; the file that is open still has its last lines.
+                // It was removed when it ended; the open file still has its last lines.
                 Err(ContainerError::NotFound { .. }) => self.entry.is_running = false,
                 Err(error) => return Err(error),
             }
@@ -75,17 +75,17 @@ impl LogStream {
     }
 }
 
-/// What is shown of a line beside what was printed.
+/// What is shown of a line besides its text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LineDetails {
-    /// When it was printed.
+    /// The time when it was printed.
     pub timestamps: bool,
-    /// The attributes that the log was told to keep.
+    /// The log's attributes.
     pub attributes: bool,
 }
 
 impl LineDetails {
-    /// What stands before the line.
+    /// The prefix of the line.
     pub fn of(self, line: &LogLine<'_>) -> String {
         let mut text = String::new();
         if self.timestamps {

@@ -1,4 +1,4 @@
-//! What can be done with containers.
+//! Operations on containers.
 
 mod boot;
 mod create;

@@ -1,11 +1,11 @@
-//! What a request may say of ports and hosts: docker's grammar of both.
+//! docker's grammar of ports and extra hosts.
 
 use std::net::IpAddr;
 
 use super::RequestError;
 use crate::container::HostConfig;
 
-/// Refuses what is in none of docker's forms.
+/// Refuses values that docker does not accept.
 pub fn check(host: &HostConfig) -> Result<(), RequestError> {
     let refuse = |text: String| Err(RequestError::refused(text));
     for (port, bindings) in &host.port_bindings {
@@ -21,7 +21,7 @@ pub fn check(host: &HostConfig) -> Result<(), RequestError> {
     }
 }
 
-/// Nothing, a port, or a range of them.
+/// Empty, a port, or a range of ports.
 fn is_port(text: &str) -> bool {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let number = |text: &str| text.parse::<u16>().ok();

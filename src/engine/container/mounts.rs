@@ -1,4 +1,4 @@
-//! What is mounted where: the short forms of `-v` and `--tmpfs`, which docker's `Binds` and `Tmpfs` have too, and docker's
+//! Parses mounts: the short forms of `-v` and `--tmpfs`, which docker's `Binds` and `Tmpfs` share, and docker's
 //! `Mounts`.
 
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use crate::container::sandbox::TmpfsOptions;
 use crate::container::volume::VolumeError;
 use crate::container::{ContainerError, MountKind, MountPoint, ReadOnlyDepth};
 
-/// Kinds of mount_namespaces(7)' propagation.
+/// Propagation modes (mount_namespaces(7)).
 pub const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
 
-/// Whether `-v` says where a volume of the container's own is to be, and nothing else. One letter with a colon behind it is
-/// the beginning of a path to docker, as on Windows; and what has two letters is a path.
+/// Whether `-v` only names the path of an anonymous volume. docker takes a single letter before a colon for the start
+/// of a path, as on Windows; and text with two letters is a path.
 pub fn is_place(text: &str) -> bool {
     let mut letters = text.chars();
     let has_drive = letters.next().is_some_and(char::is_alphabetic) && letters.next() == Some(':');
@@ -24,7 +24,7 @@ pub fn is_place(text: &str) -> bool {
     !text.is_empty() && (text.len() <= 2 || !rest.contains(':'))
 }
 
-/// What the kernel says of itself in /proc is not covered, but for what programs such as lxcfs stand in for.
+/// The files of /proc that may be mounted over, for programs such as lxcfs; others must be the kernel's.
 const COVERED_IN_PROC: [&str; 10] = [
     "cpuinfo",
     "diskstats",
@@ -38,7 +38,7 @@ const COVERED_IN_PROC: [&str; 10] = [
     "sys/crypto/fips_enabled",
 ];
 
-/// Refuses places in `/proc` that a container has to have from the kernel.
+/// Refuses mount points in `/proc` that must be the kernel's.
 pub fn check_place(mount: &MountPoint) -> Result<(), RequestError> {
     let Ok(within) = mount.destination.strip_prefix("/proc") else { return Ok(()) };
     let is_proc =
@@ -86,8 +86,8 @@ pub fn volume(text: &str, driver: &str) -> Result<MountPoint, RequestError> {
             "bind" if path.is_some() => mount.non_recursive = true,
             "nocopy" if path.is_none() => mount.volume.no_copy = true,
             option if PROPAGATIONS.contains(&option) && path.is_some() => mount.propagation = option.to_owned(),
-            // Labels where there is no SELinux, and what only docker's virtual machines on other systems have, change
-            // nothing with docker either.
+            // Labels without SELinux, and options that only matter in docker's virtual machines on other systems, have
+            // no effect in docker either.
             "" | "z" | "Z" | "cached" | "delegated" | "consistent" => {}
             other => return Err(wrong(&format!("invalid mode: {other}"))),
         }
@@ -103,7 +103,7 @@ pub fn volume(text: &str, driver: &str) -> Result<MountPoint, RequestError> {
             let name = name.unwrap_or_default().to_owned();
             check_volume_name(&name)?;
             if mount.mode.is_empty() && !name.is_empty() {
-                // What docker calls a volume that others may have, too.
+                // docker's mode for a volume that may be shared.
                 mount.mode = "z".to_owned();
             }
             Ok(MountPoint { kind: MountKind::Volume, name, driver: driver.to_owned(), ..mount })
@@ -111,7 +111,7 @@ pub fn volume(text: &str, driver: &str) -> Result<MountPoint, RequestError> {
     }
 }
 
-/// Of each kind of option there is one at most.
+/// At most one option of each kind.
 fn check_mode(options: &str) -> Option<()> {
     let kind = |option: &str| match option {
         "ro" | "readonly" | "rw" => "access",
@@ -127,7 +127,7 @@ fn check_mode(options: &str) -> Option<()> {
     kinds.iter().enumerate().all(is_once).then_some(())
 }
 
-/// Said before anything is made.
+/// Reported before anything is created.
 pub fn check_volume_name(name: &str) -> Result<(), RequestError> {
     let is_letter = |c: char| c.is_ascii_alphanumeric();
     let is_rest = |c: char| is_letter(c) || matches!(c, '_' | '.' | '-');
@@ -160,7 +160,7 @@ pub fn memory(text: &str) -> Result<MountPoint, RequestError> {
             "noexec" => tmpfs.no_exec = true,
             "nr_inodes" | "nr_blocks" | "mpol" if !value.is_empty() => more(key, Some(value)),
             "noatime" | "nodiratime" | "strictatime" | "sync" | "dirsync" if value.is_empty() => more(key, None),
-            // What it is anyway.
+            // These are defaults.
             "nosuid" | "nodev" | "defaults" | "async" | "atime" | "diratime" | "relatime" | "nomand"
             | "nostrictatime" => {}
             "suid" | "dev" => return Err(wrong(&format!("rbuild mounts no memory with `{key}` in a container"))),
@@ -179,7 +179,7 @@ pub fn memory(text: &str) -> Result<MountPoint, RequestError> {
     })
 }
 
-/// A place on the host: an absolute path, or one that begins with a dot. Anything else is a volume's name.
+/// A path on the host: absolute, or starting with a dot. Anything else is a volume's name.
 pub fn host_path(text: &str) -> Option<PathBuf> {
     if text.starts_with('/') || text == "." || text == ".." || text.starts_with("./") || text.starts_with("../") {
         std::path::absolute(text).ok()
@@ -188,13 +188,13 @@ pub fn host_path(text: &str) -> Option<PathBuf> {
     }
 }
 
-/// A path that is absolute, and not the root, without needless parts.
+/// An absolute path other than the root, cleaned.
 pub fn absolute(text: &str) -> Option<PathBuf> {
     let path = Path::new(text);
     (path.is_absolute() && path != Path::new("/")).then(|| path.components().collect())
 }
 
-/// docker's `Mount`, as a client says it.
+/// docker's `Mount`, as clients send it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Typed {
@@ -247,7 +247,7 @@ struct ImageOptions {
     subpath: String,
 }
 
-/// One of docker's `Mounts`.
+/// Parses an entry of docker's `Mounts`.
 pub fn mount_of(value: &Value) -> Result<MountPoint, RequestError> {
     let wrong = |text: String| RequestError::refused(format!("invalid mount config for type {text}"));
     let typed = Typed::deserialize(value).map_err(|error| RequestError::refused(format!("invalid mount: {error}")))?;
@@ -321,7 +321,7 @@ pub fn mount_of(value: &Value) -> Result<MountPoint, RequestError> {
     Ok(mount)
 }
 
-/// In the words of docker's `HostConfig.Mounts`.
+/// As an entry of docker's `HostConfig.Mounts`.
 pub fn describe_mount(mount: &MountPoint) -> Value {
     let mut fields = Map::new();
     let (kind, source) = match mount.kind {

@@ -1,9 +1,9 @@
-//! The network of a container, for what is none.
+//! Lets something other than a container use a container's network.
 
 use crate::container::network::Place;
 use crate::container::{ContainerError, Containers, networks_of};
 
-/// Opens the network of a container that runs. What has it stays in it, whatever becomes of the container.
+/// Opens the network of a running container. It stays available even if the container ends.
 pub fn join_network(containers: &Containers, name: &str) -> Result<Place, ContainerError> {
     let pid = containers.find(name)?.state.pid;
     if pid == 0 {

@@ -1,4 +1,4 @@
-//! Removes what does not run.
+//! Removes containers that don't run.
 
 use super::RequestError;
 use crate::base::Filters;
@@ -6,22 +6,21 @@ use crate::container::{Containers, tell_of_prune};
 use crate::engine::Counter;
 use crate::engine::system::folder_size;
 
-/// The filters that it takes.
+/// The known filters.
 pub const FILTERS: [&str; 3] = ["until", "label", "label!"];
 
-/// What is gone.
+/// What was removed.
 #[derive(Debug, Default)]
 pub struct Pruned {
     /// IDs.
     pub removed: Vec<String>,
     /// Bytes.
     pub reclaimed: u64,
-    /// Started, or removed by somebody else, meanwhile.
+    /// Containers that were started, or removed by another process, meanwhile.
     pub errors: Vec<RequestError>,
 }
 
-/// Removes all containers that don't run and that the filters ask for. Their volumes stay, as docker has it: `volume prune`
-/// is for those.
+/// Removes all matching containers that don't run. Their volumes stay, as in docker: `volume prune` removes those.
 pub fn prune(containers: &Containers, filters: &Filters, counter: &dyn Counter) -> Result<Pruned, RequestError> {
     let until = filters.until()?;
     let mut pruned = Pruned::default();

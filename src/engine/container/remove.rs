@@ -1,9 +1,9 @@
-//! Removing one container, or one link of it.
+//! Removes a container, or a link of it.
 
 use super::RequestError;
 use crate::container::{Containers, Entry, Removal, Status};
 
-/// Removes a container; one that runs only by force.
+/// Removes a container; a running one only with force.
 pub fn remove(containers: &Containers, entry: &Entry, removal: Removal) -> Result<(), RequestError> {
     if entry.is_running && !removal.force {
         let state = match entry.state.status {
@@ -16,7 +16,7 @@ pub fn remove(containers: &Containers, entry: &Entry, removal: Removal) -> Resul
     Ok(containers.remove_with(entry, removal)?)
 }
 
-/// Removes a link, `CONTAINER/ALIAS`: the container knows the other one by that name no longer.
+/// Removes a link, `CONTAINER/ALIAS`: the container can no longer use that name for the other one.
 pub fn remove_link(containers: &Containers, word: &str) -> Result<(), RequestError> {
     let missing = || RequestError::NoLink { word: word.to_owned() };
     let (parent, alias) = word.trim_start_matches('/').split_once('/').ok_or_else(missing)?;

@@ -1,4 +1,4 @@
-//! docker's rules for numbers that belong together.
+//! docker's rules for combinations of limits.
 
 use std::ops::RangeInclusive;
 
@@ -7,11 +7,11 @@ use crate::container::Resources;
 use crate::container::sandbox::Limits;
 use crate::engine::build::{LEAST_MEMORY, check_limits};
 
-/// Refuses what the kernel or docker would not take.
+/// Refuses what the kernel or docker does not accept.
 pub fn check(resources: &Resources) -> Result<(), RequestError> {
     let fail = |text: &str| Err(RequestError::refused(text));
     let (memory, swap) = (resources.memory, resources.memory_swap);
-    // What steps of builds may have, too.
+    // The limits that steps of builds may have, too.
     let limits = Limits {
         memory: Some(memory),
         memory_and_swap: u64::try_from(swap).ok(),
@@ -30,7 +30,7 @@ pub fn check(resources: &Resources) -> Result<(), RequestError> {
         let text = format!("invalid value for memory swappiness: {number}, valid range is 0-100");
         return Err(RequestError::refused(text));
     }
-    // The kernel takes the nearest number that it has, in silence.
+    // The kernel would silently use the nearest valid number.
     if resources.cpu_shares != 0 && !(2..=262_144).contains(&resources.cpu_shares) {
         return fail("range of CPU shares is from 2 to 262144");
     }
@@ -54,8 +54,8 @@ pub fn check(resources: &Resources) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// A list such as `0-3,7`, and whether the machine has all of them. Of machines that don't say what they have, the kernel
-/// answers when the container starts.
+/// Checks a list such as `0-3,7` against what the machine has. If the machine does not say what it has, the kernel
+/// decides when the container starts.
 fn check_set(wanted: &str, what: &str, option: &str, online: &str) -> Result<(), RequestError> {
     let fail = |text: String| Err(RequestError::refused(text));
     let Some(ranges) = numbers(wanted) else { return fail(format!("invalid value {wanted} for {option}")) };
@@ -78,7 +78,7 @@ fn numbers(text: &str) -> Option<Vec<RangeInclusive<u32>>> {
     if text.is_empty() { Some(Vec::new()) } else { text.split(',').map(range).collect() }
 }
 
-/// The ranges of the machine are apart from each other.
+/// The ranges of the machine are disjoint and not adjacent.
 fn is_within(range: &RangeInclusive<u32>, available: &[RangeInclusive<u32>]) -> bool {
     available.iter().any(|whole| whole.contains(range.start()) && whole.contains(range.end()))
 }

@@ -1,4 +1,4 @@
-//! Starting containers that have ended, or were never started.
+//! Starts containers that have ended or were never started.
 
 use std::path::Path;
 
@@ -6,31 +6,32 @@ use super::RequestError;
 use crate::container::sandbox::UsersMode;
 use crate::container::{Ahead, Attach, ContainerError, Containers, Entry, Monitor, Record, Session, Status};
 
-/// Processes that will watch containers, one each. Those that get no container end with this.
+/// Monitors that are not yet given a container, one each. Unused ones end when this is dropped.
 #[derive(Debug)]
 pub struct Starting(Vec<Monitor>);
 
-/// What a start came to.
+/// The result of a start.
 #[derive(Debug, Default)]
 pub struct Started {
-    /// It runs already, and nothing was done.
+    /// It was running already, and nothing was done.
     pub is_old: bool,
-    /// What the user should be told.
+    /// A warning for the user.
     pub warning: Option<String>,
 }
 
 impl Starting {
-    /// As many as may be needed. They begin soonest in a program that has one thread and has opened nothing yet.
+    /// Starts as many monitors as may be needed. This is fastest in a process that has one thread and has opened
+    /// nothing yet.
     pub fn begin(count: usize, store_root: &Path) -> Result<Self, RequestError> {
         Self::begin_with(count, Ahead::Nothing, store_root)
     }
 
-    /// The same where something is known of the containers.
+    /// The same if something is known about the containers.
     pub fn begin_with(count: usize, ahead: Ahead, store_root: &Path) -> Result<Self, RequestError> {
         Ok(Self((0..count).map(|_| Monitor::begin(ahead, store_root)).collect::<Result<_, _>>()?))
     }
 
-    /// Starts it in the background, unless it runs already.
+    /// Starts it in the background, unless it is running already.
     pub fn start(&mut self, containers: &Containers, entry: &Entry) -> Result<Started, RequestError> {
         if !is_startable(entry)? {
             return Ok(Started { is_old: true, warning: None });
@@ -39,7 +40,7 @@ impl Starting {
         Ok(Started { is_old: false, warning: session.warning })
     }
 
-    /// Starts it, unless it runs already, and gives its streams.
+    /// Starts it, unless it is running already, and returns its streams.
     pub fn attached(
         &mut self,
         containers: &Containers,
@@ -57,7 +58,7 @@ impl Starting {
     }
 }
 
-/// Whether there is something to start: false for one that runs. One that is paused has to be told to go on instead.
+/// Whether it can be started: false if it is running. A paused container must be unpaused instead.
 pub fn is_startable(entry: &Entry) -> Result<bool, RequestError> {
     match entry.state.status {
         Status::Paused if entry.is_running => Err(RequestError::StartPaused),
@@ -65,7 +66,7 @@ pub fn is_startable(entry: &Entry) -> Result<bool, RequestError> {
     }
 }
 
-/// What its monitor can do before it is told of it.
+/// What its monitor can prepare before it is told which container it is for.
 pub fn ahead_of(record: &Record) -> Ahead {
     let host = &record.host_config;
     if host.network_mode.has_places() && host.users == UsersMode::Usual { Ahead::Network } else { Ahead::Nothing }

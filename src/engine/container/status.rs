@@ -1,4 +1,4 @@
-//! How a container is, in docker's words.
+//! The status of a container, in docker's words.
 
 use jiff::Timestamp;
 

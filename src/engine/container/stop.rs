@@ -1,4 +1,4 @@
-//! Ending containers, and starting them again.
+//! Stops and restarts containers.
 
 use super::RequestError;
 use crate::base::signal;
@@ -6,7 +6,7 @@ use crate::container::{ContainerError, Containers, Entry, Stop};
 
 const KILL: i32 = 9;
 
-/// Ends a container; false when it did not run.
+/// Stops a container; false if it was not running.
 pub fn stop(entry: &Entry, stop: Stop) -> Result<bool, ContainerError> {
     if entry.is_running {
         entry.stop(stop)?;
@@ -14,7 +14,7 @@ pub fn stop(entry: &Entry, stop: Stop) -> Result<bool, ContainerError> {
     Ok(entry.is_running)
 }
 
-/// Ends a container, if it runs, and starts it. `start` gets it as it is then.
+/// Stops a container, if it is running, and starts it. `start` gets its new entry.
 pub fn restart<T, E: From<ContainerError>>(
     containers: &Containers,
     entry: &Entry,
@@ -27,7 +27,8 @@ pub fn restart<T, E: From<ContainerError>>(
     Ok(started)
 }
 
-/// Sends a signal to a container's program. What is killed is gone when this returns: nothing can come in between.
+/// Sends a signal to a container's program. After a kill, returns when it is gone, so that nothing can happen in
+/// between.
 pub fn kill(entry: &Entry, number: i32) -> Result<(), ContainerError> {
     if !entry.state.status.is_alive() {
         return Err(ContainerError::NotRunning { name: entry.record.plain_name().to_owned() });
@@ -39,7 +40,7 @@ pub fn kill(entry: &Entry, number: i32) -> Result<(), ContainerError> {
     Ok(())
 }
 
-/// A signal by its name or number, as docker takes it.
+/// Parses a signal's name or number, as docker does.
 pub fn signal_of(text: &str) -> Result<i32, RequestError> {
     signal::number(text).ok_or_else(|| RequestError::refused(format!("invalid signal: {text}")))
 }

@@ -1,4 +1,4 @@
-//! The processes of a container, as the host's ps(1) sees them.
+//! Lists the processes of a container, as the host's ps(1) shows them.
 
 use std::process::Command;
 
@@ -6,23 +6,23 @@ use super::RequestError;
 use crate::container::sandbox;
 use crate::container::{ContainerError, Containers, Entry, Status, is_in_chroot};
 
-/// What ps(1) says of them.
+/// The output of ps(1).
 #[derive(Debug, PartialEq)]
 pub struct Processes {
-    /// The titles of the columns.
+    /// The column titles.
     pub titles: Vec<String>,
     /// A row for each process.
     pub rows: Vec<Vec<String>>,
 }
 
-/// With those options of ps(1); `-ef` without any.
+/// With those options of ps(1); by default `-ef`.
 pub fn top(containers: &Containers, entry: &Entry, options: &[String]) -> Result<Processes, RequestError> {
     if !matches!(entry.state.status, Status::Running | Status::Paused) {
         return Err(ContainerError::NotRunning { name: entry.record.plain_name().to_owned() }.into());
     }
     let mut pids = sandbox::processes(entry.state.pid);
     if is_in_chroot(&entry.record) {
-        // Its first process is what keeps the others in.
+        // Its first process is the one that confines the others.
         pids.retain(|pid| *pid != entry.state.pid);
     }
     let usual = ["-ef".to_owned()];
@@ -31,7 +31,7 @@ pub fn top(containers: &Containers, entry: &Entry, options: &[String]) -> Result
     of_these(&text, &pids)
 }
 
-/// What the host's ps(1) says of all processes.
+/// Runs the host's ps(1) for all processes.
 fn ps(options: &[String]) -> Result<String, RequestError> {
     let ran = Command::new("ps").args(options).output().map_err(|_| RequestError::NoPs)?;
     if !ran.status.success() {
@@ -40,7 +40,7 @@ fn ps(options: &[String]) -> Result<String, RequestError> {
     Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
 }
 
-/// The lines of these processes.
+/// Keeps the lines of these processes.
 fn of_these(text: &str, pids: &[i32]) -> Result<Processes, RequestError> {
     let mut lines = text.lines();
     let titles: Vec<String> = lines.next().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
@@ -51,7 +51,7 @@ fn of_these(text: &str, pids: &[i32]) -> Result<Processes, RequestError> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let pid = words.get(column).and_then(|word| word.parse::<i32>().ok());
         if pid.is_some_and(|pid| pids.contains(&pid)) {
-            // The last column has blanks in it.
+            // The last column contains blanks.
             let (cells, last) = words.split_at(words.len().min(titles.len() - 1));
             rows.push(cells.iter().map(|cell| (*cell).to_owned()).chain([last.join(" ")]).collect());
         }

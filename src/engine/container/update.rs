@@ -1,17 +1,17 @@
-//! Other limits, or another restart policy, for a container that there is.
+//! Changes the limits or the restart policy of an existing container.
 
 use super::{RequestError, check_resources};
 use crate::container::{Containers, Entry, Resources, RestartPolicy};
 
-/// What is to be changed.
+/// The request.
 pub struct UpdateRequest<'a> {
     /// Changes the limits.
     pub apply: &'a dyn Fn(&mut Resources),
-    /// Another one, if it is to change.
+    /// The new policy, if it changes.
     pub restart_policy: Option<RestartPolicy>,
 }
 
-/// Changes what is kept of a container, and what the kernel keeps of it while it runs.
+/// Changes the container's record, and its limits in the kernel while it runs.
 pub fn update(containers: &Containers, entry: &Entry, request: &UpdateRequest<'_>) -> Result<(), RequestError> {
     let id = || entry.record.id.clone();
     let host = &entry.record.host_config;
@@ -37,7 +37,7 @@ pub fn update(containers: &Containers, entry: &Entry, request: &UpdateRequest<'_
         true
     })?;
     if let Err(source) = if entry.is_running { entry.reload() } else { Ok(()) } {
-        // What the kernel does not take is not kept.
+        // What the kernel refuses is not stored.
         containers.change(entry, |record| {
             (record.host_config.resources, record.host_config.restart_policy) = before;
             true
@@ -48,7 +48,7 @@ pub fn update(containers: &Containers, entry: &Entry, request: &UpdateRequest<'_
     Ok(())
 }
 
-/// What does not go with the limits that the container has already.
+/// Why the new limits conflict with existing ones of the container.
 fn conflict(given: &Resources, has: &Resources) -> Option<&'static str> {
     let exceeds_swap = u64::try_from(has.memory_swap).is_ok_and(|swap| swap != 0 && given.memory > swap);
     if given.memory_swap == 0 && exceeds_swap {

@@ -1,4 +1,4 @@
-//! Which instruction made a layer.
+//! Which instruction created a layer.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,17 @@ use crate::build::StepsRecord;
 use crate::image::ImageConfig;
 use crate::store::Store;
 
-/// Where a layer comes from.
+/// The origin of a layer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cause {
-    /// As the image's history has it; empty where it says nothing.
+    /// As in the image's history; empty if it has nothing.
     pub created_by: String,
-    /// The line of the Dockerfile, where the image was built here not long ago.
+    /// The line in the Dockerfile, if the image was built here recently.
     pub line: Option<u32>,
 }
 
 impl Cause {
-    /// The instruction as it was written, as far as the history lets one tell.
+    /// The instruction as it was written, as far as the history shows.
     fn instruction(&self) -> &str {
         let text = self.created_by.trim();
         let text = text.strip_suffix("# buildkit").unwrap_or(text).trim();
@@ -25,15 +25,15 @@ impl Cause {
         if text.is_empty() { "an instruction that the image does not name" } else { text }
     }
 
-    /// Its first word.
+    /// Its keyword.
     pub fn keyword(&self) -> &str {
         self.instruction().split_whitespace().next().unwrap_or_default()
     }
 
-    /// On one line, with its place in the Dockerfile.
+    /// On one line, with its line in the Dockerfile.
     pub fn shown(&self) -> String {
         let words: Vec<&str> = self.instruction().split_whitespace().collect();
-        // The usual shell is not written in a Dockerfile.
+        // The default shell is not written in a Dockerfile.
         let text = words.join(" ").replacen("RUN /bin/sh -c ", "RUN ", 1);
         match self.line {
             Some(line) => format!("line {line}: {text}"),
@@ -42,7 +42,7 @@ impl Cause {
     }
 }
 
-/// The cause of each layer, the lowest first.
+/// The cause of each layer, lowest first.
 pub(super) fn of(store: &Store, config: &ImageConfig) -> Vec<Cause> {
     let lines = lines(store);
     let made: Vec<&str> =
@@ -55,7 +55,7 @@ pub(super) fn of(store: &Store, config: &ImageConfig) -> Vec<Cause> {
     layers.map(cause).collect()
 }
 
-/// The lines of the layers that builds here have made, of which it is still known.
+/// The lines of layers that local builds have created, as far as they are known.
 fn lines(store: &Store) -> HashMap<DiffId, u32> {
     let mut lines = HashMap::new();
     for name in store.kept_steps() {

@@ -1,4 +1,4 @@
-//! Two images: what one has and the other has not.
+//! Compares the files of two images.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,27 +10,27 @@ use super::{Cause, Contents};
 /// A path at which two images differ.
 #[derive(Debug)]
 pub struct Difference<'a> {
-    /// Without a slash before it.
+    /// Without a leading slash.
     pub path: &'a Path,
     /// From the first to the second.
     pub change: Change,
-    /// What the first image has there.
+    /// The file in the first image.
     pub before: Option<&'a File>,
-    /// What the second has.
+    /// The file in the second image.
     pub after: Option<&'a File>,
-    /// What made it so: of what is gone, what made it in the first image.
+    /// The instruction that caused it; for a removed file, the one that created it in the first image.
     pub cause: &'a Cause,
 }
 
 impl Difference<'_> {
-    /// By how much the second image has more.
+    /// By how many bytes it is larger in the second image.
     pub fn bytes(&self) -> i64 {
         let of = |file: Option<&File>| i64::try_from(file.map_or(0, |file| file.bytes)).unwrap_or(i64::MAX);
         of(self.after) - of(self.before)
     }
 }
 
-/// What is to be done to the files of `old` to come to those of `new`, in the order of the paths.
+/// The changes that turn the files of `old` into those of `new`, ordered by path.
 pub fn diff<'a>(old: &'a Contents, new: &'a Contents) -> Vec<Difference<'a>> {
     let paths: BTreeSet<&'a PathBuf> = old.visible.keys().chain(new.visible.keys()).collect();
     paths.into_iter().filter_map(|path| difference(path, old, new)).collect()
@@ -53,7 +53,7 @@ fn changed(before: &File, after: &File) -> Option<Change> {
     match before.has_same_content(after) {
         true if is_same => None,
         true => Some(Change::Attributes),
-        // Folders say nothing but that they are there.
+        // Only the existence of folders matters.
         false if before.kind == FileKind::Folder && after.kind == FileKind::Folder => None,
         false => Some(Change::Changed),
     }

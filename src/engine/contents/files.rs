@@ -1,44 +1,44 @@
-//! Layers on top of each other: what each does to what is there.
+//! Stacks layers: what each one changes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::layer::{Entry, File, FileKind};
 
-/// What a layer does at a path.
+/// A layer's change at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
-    /// Nothing was there.
+    /// Nothing existed there.
     Added,
-    /// Another content, or another kind of file.
+    /// Other content, or another file type.
     Changed,
-    /// The same content once more: with another owner or mode, or only another time.
+    /// The same content with another owner or mode, or just another time.
     Attributes,
-    /// Something was there, and is hidden now.
+    /// Something existed, and is hidden now.
     Removed,
 }
 
-/// A file that a layer has or takes away.
+/// A file that a layer contains or deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileInLayer {
-    /// Without a slash before it.
+    /// Without a leading slash.
     pub path: PathBuf,
-    /// What it does there.
+    /// The change.
     pub change: Change,
-    /// What it is there now.
+    /// The file there now.
     pub file: Option<File>,
-    /// What was there before, and the layer that it is in still.
+    /// The file that was there before, and the index of its layer.
     pub below: Option<(usize, File)>,
 }
 
-/// All layers up to one.
+/// The merged layers up to one of them.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     files: BTreeMap<PathBuf, (usize, File)>,
 }
 
 impl Merged {
-    /// Puts a layer on top; gives what it does. Entries that take something away come first.
+    /// Adds a layer on top; returns its changes. Deletions must come first in `entries`.
     pub fn apply(&mut self, layer: usize, entries: Vec<Entry>) -> Vec<FileInLayer> {
         let mut gone: BTreeMap<PathBuf, (usize, File)> = BTreeMap::new();
         let mut done: BTreeMap<PathBuf, FileInLayer> = BTreeMap::new();
@@ -79,13 +79,13 @@ impl Merged {
         }
     }
 
-    /// What is seen in the end.
+    /// The files that are visible in the end.
     pub fn visible(self) -> BTreeMap<PathBuf, (usize, File)> {
         self.files
     }
 }
 
-/// Nothing for a folder that a layer has only because something in it changes.
+/// `None` for a folder that a layer only contains because something in it changes.
 fn change(below: Option<&File>, file: &File) -> Option<Change> {
     let Some(below) = below else { return Some(Change::Added) };
     if !file.has_same_content(below) {
@@ -131,7 +131,7 @@ mod tests {
             path("new", Change::Added),
         ];
         assert_eq!(shown(&second), wanted);
-        // A folder that hides what is below, with one of its files again; and a file in the place of a folder.
+        // A folder that hides what is below it, but contains one of the files again; and a file that replaces a folder.
         let third = merged.apply(2, vec![Entry::Emptied("d".into()), folder("d"), file("d/a", 1, 7)]);
         assert_eq!(shown(&third), [path("d/a", Change::Attributes), path("d/b", Change::Removed)]);
         let fourth = merged.apply(3, vec![file("d", 6, 0)]);

@@ -1,4 +1,4 @@
-//! One layer's stream as a list of what it does.
+//! Reads a layer's stream as a list of changes.
 
 use std::io::{self, PipeReader, Read as _};
 use std::path::{Component, Path, PathBuf};
@@ -13,10 +13,10 @@ const BUFFER: usize = 128 << 10;
 const DELETED: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// What kind of file a path is.
+/// A file type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
-    /// With content of its own, or another name of such a file.
+    /// With its own content, or a hard link to such a file.
     Regular,
     /// A directory.
     Folder,
@@ -26,40 +26,40 @@ pub enum FileKind {
     Other,
 }
 
-/// What a path is.
+/// A file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// Which kind of file.
+    /// Its type.
     pub kind: FileKind,
-    /// Of its content; nothing for another name of a file.
+    /// The size of its content; 0 for a further hard link.
     pub bytes: u64,
-    /// Permissions, with the bits for set-user-ID, set-group-ID and sticky.
+    /// Permissions, with the set-user-ID, set-group-ID and sticky bits.
     pub mode: u32,
     /// User and group.
     pub owner: (u32, u32),
-    /// Of a regular file's content, or of a link's target.
+    /// The digest of a regular file's content, or of a link's target.
     pub digest: Option<ContentDigest>,
 }
 
 impl File {
-    /// What it says is the same, whoever owns it and may do what with it.
+    /// Whether type and content are the same, whatever the owner and mode.
     pub fn has_same_content(&self, other: &Self) -> bool {
         (self.kind, self.bytes, self.digest) == (other.kind, other.bytes, other.digest)
     }
 }
 
-/// What a layer does at a path.
+/// A layer's change at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
     Is(PathBuf, File),
-    /// What the layers below have there is gone.
+    /// The path in the layers below is deleted.
     Deleted(PathBuf),
-    /// What the layers below have in that folder is gone.
+    /// The contents of the folder in the layers below are deleted.
     Emptied(PathBuf),
 }
 
 impl Entry {
-    /// Of the files that it has.
+    /// The size of its file.
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Is(_, file) => file.bytes,
@@ -68,7 +68,7 @@ impl Entry {
     }
 }
 
-/// Reads the layer: first what it takes away, then what it has, in the stream's order.
+/// Reads the layer: first the deletions, then the files, in the stream's order.
 pub(super) fn read(store: &Store, diff_id: &DiffId) -> Result<Vec<Entry>, ContentsError> {
     let (reader, writer) = io::pipe().map_err(ContentsError::Pipe)?;
     let entries = std::thread::scope(|scope| {
@@ -76,7 +76,7 @@ pub(super) fn read(store: &Store, diff_id: &DiffId) -> Result<Vec<Entry>, Conten
         let entries = entries(reader);
         match (sender.join(), entries) {
             (Ok(Ok(())), entries) => entries,
-            // What could not be read was cut off by this.
+            // The stream was cut off by that error.
             (Ok(Err(error)), Ok(_)) => Err(error.into()),
             (Ok(Err(_)), Err(error)) => Err(error),
             (Err(panic), _) => std::panic::resume_unwind(panic),
@@ -99,7 +99,7 @@ fn entries(stream: PipeReader) -> Result<Vec<Entry>, ContentsError> {
             continue;
         }
         if let Some(name) = name.strip_prefix(DELETED) {
-            // A part of a name of bytes before which there was something in ASCII.
+            // The rest of a name after the ASCII prefix of a whiteout.
             let name = String::from_utf8_lossy(name).into_owned();
             entries.push(Entry::Deleted(path.with_file_name(name)));
             continue;
@@ -119,7 +119,7 @@ fn entries(stream: PipeReader) -> Result<Vec<Entry>, ContentsError> {
     Ok(entries)
 }
 
-/// The path without what is before it; nothing for the root, and for what leads out.
+/// The path relative to the root; `None` for the root, and for a path that leads outside.
 fn inside(path: &Path) -> Option<PathBuf> {
     let mut inside = PathBuf::new();
     for component in path.components() {

@@ -1,6 +1,6 @@
-//! What is in images, file by file: which instruction made it, what hides it, what it could do without.
+//! What is in images, file by file: which instruction created it, what hides it, and what could be left out.
 //!
-//! Layers are read as the streams that registries get, once each; nothing of an image is opened or followed.
+//! Layers are read as registry streams, once each; no file of an image is opened or followed.
 
 mod cause;
 mod compare;
@@ -25,38 +25,38 @@ pub use files::{Change, FileInLayer};
 pub use layer::{File, FileKind};
 pub use waste::{Finding, Kind, Waste, waste};
 
-/// An image, read whole.
+/// The contents of an image.
 #[derive(Debug)]
 pub struct Contents {
     /// The image.
     pub id: ImageId,
-    /// The lowest first.
+    /// Lowest first.
     pub layers: Vec<Layer>,
-    /// What a container sees: each path with the layer that it is from.
+    /// What a container sees: each path with the index of its layer.
     pub visible: BTreeMap<PathBuf, (usize, File)>,
 }
 
 /// A layer of an image.
 #[derive(Debug)]
 pub struct Layer {
-    /// Which layer it is.
+    /// Its diffID.
     pub diff_id: DiffId,
-    /// What made it.
+    /// What created it.
     pub cause: Cause,
-    /// What it does, in the order of the paths.
+    /// Its changes, ordered by path.
     pub files: Vec<FileInLayer>,
-    /// How long its files are together.
+    /// The total size of its files.
     pub bytes: u64,
 }
 
 impl Contents {
-    /// How long all files of all layers are together: what docker shows as an image's size.
+    /// The total size of the files in all layers: docker's size of the image.
     pub fn bytes(&self) -> u64 {
         self.layers.iter().map(|layer| layer.bytes).sum()
     }
 }
 
-/// Reads the image that `word` means.
+/// Reads the image that `word` refers to.
 pub fn read(store: &Store, word: &str, platform: Option<&Platform>) -> Result<Contents, ContentsError> {
     let id = find_for(store, word, platform)?;
     let config = read_config(store, &id)?;

@@ -1,4 +1,4 @@
-//! What package managers leave behind that no image needs.
+//! Files of package managers that no image needs.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use std::path::Path;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Manager {
     pub name: &'static str,
-    /// Folders from the root; behind `**/` anywhere.
+    /// Folders relative to the root; with `**/`, at any depth.
     places: &'static [&'static str],
-    /// What to do.
+    /// How to avoid it.
     pub advice: &'static str,
 }
 
@@ -72,7 +72,7 @@ const MANAGERS: &[Manager] = &[
     },
 ];
 
-/// Whose cache the path is in.
+/// The package manager to whose cache the path belongs.
 pub(super) fn manager_of(path: &Path) -> Option<&'static Manager> {
     let is_in = |place: &&str| match place.strip_prefix("**/") {
         Some(place) => path.ancestors().skip(1).any(|above| above.ends_with(place)),

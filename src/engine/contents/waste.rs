@@ -1,4 +1,4 @@
-//! What an image could do without: what is hidden by later layers, what is there twice, what package managers left.
+//! What could be left out of an image: files that later layers hide, duplicates, and caches of package managers.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -8,28 +8,28 @@ use super::layer::FileKind;
 use super::{Cause, Contents, packages};
 use crate::base::digest::ContentDigest;
 
-/// How many of its paths a finding names, the largest first.
+/// How many paths of a finding are named, largest first.
 const PATHS: usize = 5;
-/// Shorter files are there twice by chance, and nothing is won by a link.
+/// Smaller duplicates are coincidence, and a link would save nothing.
 const WORTH_A_LINK: u64 = 4096;
 
-/// Why something is more than is needed.
+/// Why something is unnecessary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A later layer deletes it.
     Deleted,
-    /// A later layer has another content.
+    /// A later layer replaces the content.
     Replaced,
-    /// A later layer has the same content, with another owner, mode or time.
+    /// A later layer has the same content with another owner, mode or time.
     Attributes,
-    /// Another file that is seen has the same content.
+    /// Another visible file has the same content.
     Duplicate,
-    /// A package manager's.
+    /// It belongs to a package manager's cache.
     PackageCache(&'static str),
 }
 
 impl Kind {
-    /// A word for it.
+    /// The name of the kind.
     pub fn name(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
@@ -41,37 +41,37 @@ impl Kind {
     }
 }
 
-/// Something that could be spared.
+/// Something that could be saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Why it is too much.
+    /// Why it is unnecessary.
     pub kind: Kind,
-    /// What the image would have less.
+    /// How many bytes the image would be smaller.
     pub bytes: u64,
-    /// How many files these are.
+    /// The number of files.
     pub files: usize,
-    /// The layer that has it.
+    /// The index of the layer that contains it.
     pub layer: usize,
-    /// The layer that hides it.
+    /// The index of the layer that hides it.
     pub hidden_by: Option<usize>,
-    /// Some of it, the largest first.
+    /// Some of the paths, largest first.
     pub paths: Vec<PathBuf>,
     /// Which line to change, and how.
     pub advice: String,
 }
 
-/// All of it. No byte counts twice.
+/// All findings. No byte is counted twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Waste {
-    /// The largest first.
+    /// Largest first.
     pub findings: Vec<Finding>,
-    /// What all findings come to.
+    /// The total of all findings.
     pub bytes: u64,
 }
 
 type Key = (Kind, usize, Option<usize>);
 
-/// Looks for it.
+/// Finds the waste of an image.
 pub fn waste(contents: &Contents) -> Waste {
     let mut groups: BTreeMap<Key, Vec<(u64, PathBuf)>> = BTreeMap::new();
     let mut add = |key: Key, bytes: u64, path: &PathBuf| {
@@ -143,7 +143,7 @@ fn is_copy(cause: &Cause) -> bool {
     ["COPY", "ADD"].iter().any(|word| cause.keyword().eq_ignore_ascii_case(word))
 }
 
-/// The instruction's beginning, in quotes.
+/// The start of the instruction, in quotes.
 fn short(cause: &Cause) -> String {
     const LONGEST: usize = 60;
     let text = cause.shown();

@@ -1,4 +1,4 @@
-//! An image of a step with what was changed in it.
+//! Makes an image of a step with the changes in it.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::image::{History, ImageConfig, Reference, host_platform};
 use crate::store::Store;
 use crate::store::snapshot::{Stack, View, copy_tree, record_of};
 
-/// Makes the image, names it, and waits until it is on the disk. Where nothing was changed, it is the step as it was.
+/// Makes and names the image, and waits until it is synced to the disk. Without changes, it is the step itself.
 pub fn commit(store: &Store, found: &Found, name: &Reference) -> Result<ImageId, DebugError> {
     let (below, upper, _) = found.place()?;
     let has_changes = std::fs::read_dir(&upper).at("read", &upper)?.next().is_some();
@@ -26,7 +26,7 @@ pub fn commit(store: &Store, found: &Found, name: &Reference) -> Result<ImageId,
     Ok(id)
 }
 
-/// The changes stay where they are: more may come to them.
+/// The changes stay in place, because more may be added.
 fn make_layer(store: &Store, below: &Stack, upper: &std::path::Path) -> Result<DiffId, DebugError> {
     let staging = store.staging()?;
     let directory = staging.path().join("layer");
@@ -39,7 +39,7 @@ fn make_layer(store: &Store, below: &Stack, upper: &std::path::Path) -> Result<D
     Ok(record.diff_id)
 }
 
-/// The environment, user and folder that programs have there; what ARG set is no image's.
+/// The environment, user and working directory of programs there; ARG variables don't belong in an image.
 fn config(found: &Found, below: &Stack, layer: Option<DiffId>) -> ImageConfig {
     let kept = &found.record.steps[found.step];
     let platform = kept.platform.as_deref().and_then(|text| text.parse().ok()).unwrap_or_else(host_platform);

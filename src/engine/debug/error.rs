@@ -1,4 +1,4 @@
-//! Why a step can't be entered.
+//! Errors about entering a step.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::image::layer::LayerError;
 use crate::store::StoreError;
 use crate::store::snapshot::SnapshotError;
 
-/// Why a step cannot be entered, or what was changed in it not be kept.
+/// Why a step cannot be entered, or its changes not be kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each says what it is")]
@@ -79,7 +79,7 @@ impl DebugError {
         }
     }
 
-    /// Layers of the cache may have been removed since.
+    /// Layers in the cache may have been removed since.
     fn hint_of_lost(&self) -> Option<String> {
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
         while let Some(error) = next {

@@ -1,24 +1,24 @@
-//! Which step of which build is meant.
+//! Finds the step of a build.
 
 use super::{DebugError, Found, Which};
 use crate::build::{StepsRecord, kept_project};
 use crate::engine::history::{self, BuildRecord, HistoryError, Status};
 use crate::store::{KeptSteps, Store};
 
-/// A step that may be entered, or why not.
+/// A step, and whether it can be entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepRow {
-    /// Of the Dockerfile.
+    /// In the Dockerfile.
     pub line: u32,
-    /// As progress shows it.
+    /// As shown by progress.
     pub title: String,
     /// The build ended with it.
     pub is_failed: bool,
-    /// The build came as far as this.
+    /// The build reached it.
     pub is_reached: bool,
 }
 
-/// Finds it. Without a name of the build it is the last one that something is kept of.
+/// Finds the step. Without a build, in the last one whose steps are kept.
 pub fn find(store: &Store, which: Which<'_>) -> Result<Found, DebugError> {
     let (kept, record) = open(store, which.build)?;
     let step = match which.step {
@@ -28,7 +28,7 @@ pub fn find(store: &Store, which: Which<'_>) -> Result<Found, DebugError> {
     Ok(Found { kept, record, step })
 }
 
-/// Whether it is of the last build, or of one like it.
+/// Whether it is from the last build, or from one that the last build took from the cache.
 pub fn is_of_last(store: &Store, found: &Found) -> bool {
     let Ok(last) = history::find(store, "") else { return true };
     kept_of(&store.kept_steps(), &last).is_some_and(|name| name.rsplit('-').next() == Some(&found.record.build))
@@ -46,13 +46,13 @@ pub fn steps(store: &Store, build: Option<&str>) -> Result<(String, Vec<StepRow>
     Ok((record.build.clone(), rows.collect()))
 }
 
-/// The step that failed, or the last one that there is a result of.
+/// The failed step, or the last one with a result.
 fn usual(record: &StepsRecord) -> usize {
     let done = || shown(record).filter(|index| record.result(*index).is_some()).last();
     record.failed.or_else(done).unwrap_or_default()
 }
 
-/// The steps that have a place in the Dockerfile.
+/// The steps with a line in the Dockerfile.
 fn shown(record: &StepsRecord) -> impl Iterator<Item = usize> {
     (0..record.steps.len()).filter(|index| record.steps[*index].lines.0 > 0)
 }
@@ -75,7 +75,7 @@ fn step_of(record: &StepsRecord, text: &str) -> Result<usize, DebugError> {
             let all: Vec<usize> = shown(record).collect();
             Err(DebugError::NoStep { step: text.to_owned(), titles: titles(&all) })
         }
-        // Of several platforms' the one that failed.
+        // Of several platforms, the one that failed.
         several => match record.failed.filter(|failed| several.contains(failed)) {
             Some(failed) => Ok(failed),
             None => Err(DebugError::Ambiguous { step: text.to_owned(), titles: titles(several) }),
@@ -103,12 +103,12 @@ fn open(store: &Store, build: Option<&str>) -> Result<(KeptSteps, StepsRecord), 
     Ok((kept, record))
 }
 
-/// The build's own steps; of one that found all in the cache, those of the last one like it.
+/// The build's own steps; if it was entirely cached, those of the last build of the same project.
 fn named<'a>(store: &Store, all: &'a [String], build: &str) -> Result<&'a String, DebugError> {
     let own = |id: &str| all.iter().find(|name| name.rsplit('-').next() == Some(id));
     let record = match history::find(store, build) {
         Ok(record) => record,
-        // The history may be shorter.
+        // The history may be shorter than the kept steps.
         Err(HistoryError::Unknown { .. } | HistoryError::Nothing) if own(build).is_some() => {
             return own(build).ok_or(DebugError::Nothing);
         }

@@ -1,6 +1,6 @@
-//! Looks into a step of a build: a program of the user's in its root filesystem, with the environment, the user, the mounts
-//! and the network that its own program had. What is changed there stays, as long as the build cache's rules allow, and can
-//! be made an image.
+//! Enters a step of a build: runs a user's program in its root filesystem, with the environment, user, mounts and
+//! network of the step's own program. Changes are kept as long as the build cache's rules allow, and can be made an
+//! image.
 
 mod commit;
 mod error;
@@ -23,73 +23,73 @@ pub use run::run;
 
 use crate::build::StepsRecord;
 
-/// Which step is meant.
+/// Which step to enter.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Which<'a> {
-    /// By its name or the beginning of it, as the history has it; nothing for the last one whose steps are kept.
+    /// The build's reference or a prefix of it, as in the history; `None` for the last one whose steps are kept.
     pub build: Option<&'a str>,
-    /// By a line of the Dockerfile or a part of its title; nothing for the one that failed, or the last one.
+    /// A line of the Dockerfile or a part of the step's title; `None` for the failed or last one.
     pub step: Option<&'a str>,
 }
 
-/// What is run in the step.
+/// The program to run in the step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
-    /// The best shell that there is.
+    /// The best available shell.
     Shell,
     /// A command and its arguments.
     Command(Vec<OsString>),
-    /// The step's own.
+    /// The step's own program.
     Own,
 }
 
-/// How.
+/// The request.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What is run.
+    /// The program to run.
     pub program: Program,
-    /// Secrets, agents and whom to trust: what a build keeps no values of.
+    /// Secrets, SSH agents and trusted certificates, whose values a build does not keep.
     pub settings: RunSettings,
-    /// The same of arguments.
+    /// Build arguments, for the same reason.
     pub build_args: BTreeMap<String, String>,
-    /// An image with a static shell, for a root filesystem without any.
+    /// An image with a static shell, for a root filesystem without one.
     pub shell_from: Option<String>,
     /// Where this machine may have a static busybox.
     pub busyboxes: Vec<PathBuf>,
-    /// The program gets a terminal of this kind.
+    /// The type of the terminal (`TERM`) if the program gets one.
     pub terminal: Option<String>,
 }
 
-/// A step that was found, for this process alone.
+/// A step that was found, locked for this process.
 pub struct Found {
     kept: KeptSteps,
     record: StepsRecord,
     step: usize,
 }
 
-/// What whoever enters a step should know.
+/// Information for the user who enters a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
-    /// Its name in the history.
+    /// The build's reference in the history.
     pub build: String,
-    /// The step, as progress shows it.
+    /// The step, as shown by progress.
     pub title: String,
-    /// Of the Dockerfile.
+    /// Its line in the Dockerfile.
     pub line: u32,
-    /// It is as the failed program left it.
+    /// Whether its files are as the failed program left them.
     pub is_failed: bool,
-    /// Whose rights the program has.
+    /// The program's user.
     pub user: String,
-    /// Where it begins.
+    /// The working directory.
     pub folder: String,
-    /// Where the shell comes from, when it is none of the image's.
+    /// Where the shell comes from, if it is not in the image.
     pub shell_from: Option<String>,
-    /// Variables whose values were not kept, and not given.
+    /// Variables whose values were neither kept nor given.
     pub missing: Vec<String>,
 }
 
 impl Found {
-    /// What the build is known by.
+    /// The build's reference.
     pub fn build(&self) -> &str {
         &self.record.build
     }
@@ -98,7 +98,7 @@ impl Found {
         &self.record.steps[self.step].title
     }
 
-    /// What is below the changes of the step, where these go, and whether there are any.
+    /// The layers below the step's changes, the folder of the changes, and whether there are any.
     fn place(&self) -> Result<(Stack, PathBuf, bool), DebugError> {
         let (upper, has_changes) = self.kept.changes(self.step)?;
         let parent = self.record.steps[self.step].parent;
@@ -112,7 +112,7 @@ impl Found {
     }
 }
 
-/// Whether the step that failed in this build can be entered.
+/// Whether the failed step of this build can be entered.
 pub fn has_failed_step(store: &Store, build: &str) -> bool {
     find(store, Which { build: Some(build), step: None }).is_ok_and(|found| found.record.failed.is_some())
 }

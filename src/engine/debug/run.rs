@@ -12,7 +12,7 @@ use crate::language::plan::{NetworkMode, RunStep, StepId};
 use crate::store::Store;
 use crate::store::snapshot::{Stack, View};
 
-/// Enters the step and runs the program until it has ended; gives its exit code. `begins` is told what is entered.
+/// Enters the step, runs the program until it ends, and returns its exit code. `begins` is told what is entered.
 pub fn run(
     store: &Store,
     found: &Found,
@@ -33,7 +33,7 @@ pub fn run(
     enter_step(store, &settings, &entered, progress, prepare, |start| execute(request.terminal.is_some(), start))
 }
 
-/// Gives the container the program that is asked for; tells whose shell it is, if it is none of the root's.
+/// Sets the requested program in the container; returns where its shell comes from, if it is not in the root.
 fn choose(
     store: &Store,
     (view, container): (&View, &mut Container),
@@ -82,8 +82,8 @@ fn begun((found, has_changes): (&Found, bool), step: &RunStep, request: &Request
     }
 }
 
-/// The step as it ran, with what was not kept of it and is given now; and what its mounts begin with. What ran no program
-/// has the environment of what ran one near it.
+/// The step as it ran, with the given values for what was not kept; and the initial contents of its mounts. A step
+/// without a program gets the environment of a nearby one.
 fn program_of(found: &Found, request: &Request) -> Result<(RunStep, Vec<Option<Stack>>), DebugError> {
     let kept = &found.record.steps[found.step];
     let Some(run) = &kept.run else {
@@ -99,7 +99,7 @@ fn program_of(found: &Found, request: &Request) -> Result<(RunStep, Vec<Option<S
     Ok((run, kept.mounts.clone()))
 }
 
-/// The environment, user and folder of the nearest RUN below, or else of one above it.
+/// The environment, user and working directory of the nearest RUN before the step, or else of one after it.
 fn near(record: &StepsRecord, step: usize) -> RunStep {
     let parent = |at: &usize| record.steps.get(*at)?.parent;
     let below = std::iter::successors(Some(step), parent).find_map(|at| record.steps[at].run.as_ref());

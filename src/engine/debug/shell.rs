@@ -1,4 +1,4 @@
-//! The shell: one of the root filesystem's, or else a static busybox that is mounted aside.
+//! Finds a shell: in the root filesystem, or a static busybox that is mounted separately.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,27 +14,27 @@ use crate::image::layer::FileKind;
 use crate::store::Store;
 use crate::store::snapshot::{Stack, View};
 
-/// Where images have a shell, the best one first.
+/// The paths of shells in images, best first.
 const SHELLS: &[&str] =
     &["bin/bash", "usr/bin/bash", "usr/local/bin/bash", "bin/sh", "usr/bin/sh", "bin/ash", "busybox/sh"];
-/// Where they have a busybox.
+/// The paths of busybox in images.
 const BUSYBOXES: &[&str] = &["bin/busybox", "busybox/busybox", "usr/bin/busybox", "bin/sh", "busybox/sh"];
-/// No program that is mounted aside is longer.
+/// The size limit of a program that is mounted.
 const LONGEST: u64 = 32 << 20;
 /// Where it is mounted.
 const ASIDE: &str = "/.rbuild-debug";
 
-/// What is to be executed, and what has to be mounted for that.
+/// The program to execute, and the mounts that it needs.
 pub(super) struct Shell {
     /// The program and its arguments.
     pub arguments: Vec<OsString>,
-    /// What the program needs in the root.
+    /// What the program needs mounted.
     pub mounts: Vec<Mount>,
-    /// Where it comes from, when it is none of the image's.
+    /// Where it comes from, if it is not in the image.
     pub from: Option<String>,
 }
 
-/// The shell to use in this root.
+/// The shell to use in this root filesystem.
 pub(super) fn find(store: &Store, view: &View, request: &Request) -> Result<Shell, DebugError> {
     if request.shell_from.is_none() {
         for path in SHELLS {
@@ -66,7 +66,7 @@ fn mounts(busybox: &str, program: Vec<u8>) -> Vec<Mount> {
     vec![mount(ASIDE, MountSource::Tmpfs(Default::default()), false), mount(busybox, file, true)]
 }
 
-/// A regular file that somebody may execute, after all links.
+/// Whether it is an executable regular file, after following links.
 fn is_program(view: &View, path: &Path) -> Result<bool, DebugError> {
     let path = view.resolve(Path::new(""), path)?;
     let found = view.lstat(&path)?;
@@ -105,10 +105,10 @@ fn of_machine(places: &[PathBuf]) -> Result<(Vec<u8>, String), DebugError> {
 }
 
 const ELF: &[u8] = b"\x7fELF";
-/// `PT_INTERP` (elf(5)): the program wants another one to load it.
+/// `PT_INTERP` (elf(5)): the program needs a dynamic loader.
 const INTERPRETER: u32 = 3;
 
-/// Whether it is a program without libraries, of a machine whose numbers are little-endian.
+/// Whether it is a statically linked program for a little-endian machine.
 fn is_static(bytes: &[u8]) -> bool {
     let number = |at: usize, length: usize| -> Option<u64> {
         let field = bytes.get(at..at + length)?;
@@ -127,7 +127,7 @@ fn is_static(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// A header of 64 bits with one entry of that kind.
+    /// A 64-bit ELF header with one program header of that type.
     fn program(kind: u8) -> Vec<u8> {
         let mut bytes = vec![0; 120];
         bytes[..4].copy_from_slice(ELF);

@@ -1,4 +1,5 @@
-//! Builds in a file, as buildx exports them: an OCI layout in a compressed archive, with a document for each build and its log.
+//! Exports builds to a file, as buildx does: an OCI layout in a compressed archive, with a document for each build and
+//! its log.
 
 use std::io::{Read as _, Write};
 
@@ -10,7 +11,7 @@ use super::{BuildRecord, Entry, HistoryError, read_log, report};
 use crate::base::digest::BlobDigest;
 use crate::store::{History, Store};
 
-/// BuildKit's name for the document of a build, and the logs' of docker's tools.
+/// BuildKit's media type for the document of a build, and the one for logs.
 const RECORD: &str = "application/vnd.buildkit.historyrecord.v0";
 const LOG: &str = "application/vnd.rbuild.log.v1";
 const REPORT: &str = "application/vnd.rbuild.report.v1+json";
@@ -76,7 +77,7 @@ fn add(archive: &mut tar::Builder<impl Write>, name: &str, bytes: &[u8]) -> Resu
     Ok(archive.append_data(&mut header, name, bytes)?)
 }
 
-/// The log of a build, if it has one.
+/// The entries of a build's log, if it has one.
 pub fn log(store: &Store, record: &BuildRecord) -> Result<Option<impl Iterator<Item = Entry>>, HistoryError> {
     Ok(History::of(store.root()).log(&record.id)?.map(read_log))
 }

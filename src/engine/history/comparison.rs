@@ -1,35 +1,35 @@
-//! Two builds side by side: which step of one is which of the other.
+//! Compares two builds: which step of one corresponds to which of the other.
 
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use crate::build::explain::{counterparts, text_of};
 
-/// More than any Dockerfile has; a document with more is none of rbuild's.
+/// More than any Dockerfile has; a document with more was not written by rbuild.
 const MOST_STEPS: usize = 5_000;
 
 /// Two builds, step by step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The earlier one, or the one that was named first.
+    /// The earlier build, or the one that was named first.
     pub first: Document,
-    /// The other one.
+    /// The other build.
     pub second: Document,
     /// In the order of the steps of both.
     pub rows: Vec<Row>,
 }
 
-/// The places of a step in both builds: one of them at least.
+/// The indexes of a step in both builds: at least one is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// Its place in the first build.
+    /// The index in the first build.
     pub first: Option<usize>,
-    /// Its place in the second.
+    /// The index in the second build.
     pub second: Option<usize>,
 }
 
 impl Comparison {
-    /// Finds out which steps are the same.
+    /// Finds corresponding steps.
     pub fn of(first: Document, second: Document) -> Self {
         let (old, new) = (texts(&first), texts(&second));
         let mut rows = Vec::new();
@@ -51,7 +51,7 @@ fn texts(document: &Document) -> Vec<&str> {
 }
 
 impl Document {
-    /// Reads one that may be from elsewhere; nothing when it is none.
+    /// Parses a comparison that may be from elsewhere; `None` if it is invalid.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let document: Self = serde_json::from_slice(bytes).ok()?;
         let (steps, layers) = (document.steps.len(), document.layers.len());

@@ -1,5 +1,5 @@
-//! All that is known of a build, as one document: what reports and lists of steps are made from. Plain data, which can be
-//! written and read again.
+//! Everything known about a build as one document, from which reports and lists of steps are made. Plain data, which
+//! can be written and read again.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,31 +11,31 @@ use super::{BuildRecord, HistoryError, Status};
 use crate::build::explain::{BuildReport, Outcome, ReportWarning, Resources, Source};
 use crate::store::{History, Store};
 
-/// Raised when documents of before can't be read any more.
+/// Incremented when earlier documents can no longer be read.
 const VERSION: u32 = 1;
 
-/// All that is known of a build.
+/// Everything known about a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
-    /// Of the form of this document.
+    /// The version of this format.
     pub version: u32,
-    /// What its line in the history says.
+    /// Its record in the history.
     pub build: BuildRecord,
     /// What is missing, and why.
     pub notes: Vec<String>,
-    /// The Dockerfile, where it was kept.
+    /// The Dockerfile, if it was kept.
     pub dockerfile: Option<Source>,
-    /// What was found wrong with the Dockerfile.
+    /// Warnings about the Dockerfile.
     pub warnings: Vec<ReportWarning>,
-    /// A step's place is its number; those of `scratch` have no name.
+    /// Indexed by step number; those of `scratch` have no name.
     pub steps: Vec<Step>,
-    /// The places of the steps that the build could not have been shorter than.
+    /// The indexes of the steps on the critical path.
     pub critical_path: Vec<usize>,
-    /// Microseconds that these took.
+    /// The duration of the critical path in microseconds.
     pub critical: u64,
-    /// How many steps were executed side by side at most.
+    /// The maximum number of steps that were executed in parallel.
     pub workers: u32,
-    /// Of the image; nothing where they were not looked at.
+    /// The layers of the image; empty if they were not read.
     #[serde(default)]
     pub layers: Vec<LayerUse>,
     /// The largest files of the image.
@@ -43,71 +43,71 @@ pub struct Document {
     pub files: Vec<LargeFile>,
 }
 
-/// What became of a step.
+/// What happened to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepState {
-    /// Its result was there.
+    /// Its result was in the cache.
     Cached,
-    /// It came to a good end.
+    /// It was executed successfully.
     Executed,
-    /// It ended the build.
+    /// It failed.
     Failed,
-    /// Something else ended the build.
+    /// It was cancelled.
     Canceled,
-    /// It was being executed when the build was last heard of.
+    /// It was being executed when the log ended.
     Running,
-    /// The build ended before.
+    /// The build ended before it.
     NotReached,
 }
 
-/// A step of a build. Times are microseconds since the build began.
+/// A step of a build. Times are microseconds since the build's start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// As progress shows it.
+    /// As shown by progress.
     pub name: String,
-    /// What became of it.
+    /// What happened to it.
     pub state: StepState,
     /// Why it was executed.
     pub why: Vec<String>,
-    /// The places of the steps whose results it needs.
+    /// The indexes of the steps whose results it needs.
     pub inputs: Vec<usize>,
-    /// The first and last line of it in the Dockerfile.
+    /// Its first and last line in the Dockerfile.
     pub lines: Option<(u32, u32)>,
-    /// When its program, or its copying, began.
+    /// When its program, or its copying, started.
     pub began: Option<u64>,
     /// When that ended.
     pub ended: Option<u64>,
-    /// Which of those that work side by side had it.
+    /// The number of the worker that executed it.
     pub worker: Option<u32>,
-    /// The input that was there last, and how long the step waited after that: for a worker, or for another process.
+    /// The last input to become available, and how long the step then waited: for a worker, or for another process.
     pub waited_for: Option<usize>,
     /// Microseconds.
     pub waited: u64,
-    /// How much shorter the build's critical path had been with this step cached.
+    /// By how much the build's critical path would be shorter if this step was cached.
     pub would_save: u64,
-    /// Of one that was cached: microseconds that it took when it was executed, as far as that is remembered.
+    /// For a cached step: the microseconds that its execution took, if known.
     pub saved: u64,
-    /// What its program used.
+    /// The resources that its program used.
     pub resources: Option<Resources>,
-    /// The diffID of what it made.
+    /// The diffID of its layer.
     pub layer: Option<String>,
-    /// Of the stream of that layer.
+    /// The size of that layer's stream.
     pub layer_bytes: u64,
-    /// Bytes that it printed, and why there are no more.
+    /// The bytes that it printed.
     pub printed: u64,
-    /// Nothing where all of it was kept.
+    /// Why its output is incomplete; `None` if all of it was kept.
     pub log_end: Option<String>,
 }
 
 impl Step {
-    /// Microseconds.
+    /// Its duration in microseconds.
     pub fn took(&self) -> u64 {
         self.began.zip(self.ended).map_or(0, |(began, ended)| ended.saturating_sub(began))
     }
 }
 
-/// What is known of the build; its layers and files are not looked at.
+/// What is known about the build, without its layers and files.
 pub fn document(store: &Store, record: &BuildRecord) -> Result<Document, HistoryError> {
     let mut notes = remains(store, record)?.notes();
     match record.status {
@@ -139,7 +139,7 @@ fn node(step: &Step) -> Node {
     Node { inputs: step.inputs.clone(), took: step.took(), began: step.began, ended: step.ended }
 }
 
-/// What a build that did not end was about to do.
+/// The plan of a build that did not end.
 fn planned(store: &Store, record: &BuildRecord) -> Result<Option<BuildReport>, HistoryError> {
     let Some(file) = History::of(store.root()).log(&record.id)? else { return Ok(None) };
     let plan = log::read(file).take(2).find(|entry| entry.what == Happening::Plan);
@@ -176,7 +176,7 @@ fn of_report(report: &BuildReport, record: &BuildRecord) -> Vec<Step> {
     report.steps.iter().map(step).collect()
 }
 
-/// The log's times are the build's own, and it knows of steps that did not come to their end.
+/// Adds times from the log, which are exact, and steps that did not end.
 fn add_log(store: &Store, record: &BuildRecord, steps: &mut [Step]) -> Result<(), HistoryError> {
     let Some(file) = History::of(store.root()).log(&record.id)? else { return Ok(()) };
     let (mut used, mut ends) = (Vec::new(), Vec::new());
@@ -211,7 +211,7 @@ fn add_log(store: &Store, record: &BuildRecord, steps: &mut [Step]) -> Result<()
     Ok(())
 }
 
-/// What is told in JSON and in words stands in few places of a log.
+/// Reads the texts and JSON documents, which are in few places of a log.
 fn add_texts(file: &std::fs::File, (used, ends): (&[log::Place], &[log::Place]), steps: &mut [Step]) {
     use std::os::unix::fs::FileExt as _;
     let text = |place: &log::Place| {

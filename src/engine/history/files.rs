@@ -1,4 +1,4 @@
-//! The layers of a build's image, by the line that made each, and the largest files in them.
+//! The layers of a build's image, by the step that created each, and the largest files in them.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -12,11 +12,11 @@ use crate::image::{Document as Json, ImageConfig};
 use crate::store::Store;
 use crate::store::snapshot::View;
 
-/// How many files are told of.
+/// How many files are listed.
 const LARGEST: usize = 50;
-/// Smaller ones are nobody's concern.
+/// Smaller files are not listed.
 const LEAST_BYTES: u64 = 64 << 10;
-/// The largest config that is read.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 /// A layer of the image.
@@ -24,27 +24,27 @@ const CONFIG_LIMIT: u64 = 16 << 20;
 pub struct LayerUse {
     /// Its diffID.
     pub digest: String,
-    /// Of the files in it.
+    /// The total size of its files.
     pub bytes: u64,
-    /// As the image's history has it.
+    /// The instruction in the image's history.
     pub made_by: String,
-    /// The step that made it; nothing for one of a base image.
+    /// The index of the step that created it; `None` for a base image's layer.
     pub step: Option<usize>,
 }
 
-/// A file that is seen in the image.
+/// A visible file of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LargeFile {
-    /// With a slash before it.
+    /// With a leading slash.
     pub path: String,
-    /// Of its content.
+    /// The size of its content.
     pub bytes: u64,
-    /// The place of its layer.
+    /// The index of its layer.
     pub layer: usize,
 }
 
 impl Document {
-    /// Looks at the image. What is not here any more is left out: nothing is fetched to be measured.
+    /// Reads the image. What is not local is left out: nothing is fetched to be measured.
     pub fn look_at_image(&mut self, store: &Store) {
         let Some(id) = self.build.image.as_ref().and_then(|id| id.parse::<ImageId>().ok()) else { return };
         let Ok(config) = store.read_blob(&id.into(), CONFIG_LIMIT) else { return };
@@ -69,7 +69,7 @@ impl Document {
 }
 
 fn largest_files(store: &Store, diff_ids: &[DiffId]) -> Vec<LargeFile> {
-    // The folders of layers, the lowest first; one may stand on that of another.
+    // The folders of layers, lowest first; a delta's is on top of its base's.
     let (mut folders, mut layers) = (Vec::<PathBuf>::new(), Vec::new());
     for (place, diff_id) in diff_ids.iter().enumerate() {
         for folder in store.layer_folders(diff_id).ok().flatten().unwrap_or_default() {

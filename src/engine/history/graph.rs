@@ -1,28 +1,27 @@
-//! What a build's steps had to wait for, and what would have made it shorter. Pure.
+//! What the steps of a build waited for, and what would have made the build shorter. Pure.
 
-/// A step, and how long it took. A step only depends on earlier ones.
+/// A step and its duration. A step only depends on earlier ones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
-    /// The places of the steps that it needs.
+    /// The indexes of the steps that it needs.
     pub inputs: Vec<usize>,
-    /// Microseconds, as all times here.
+    /// Microseconds, like all times here.
     pub took: u64,
-    /// Nothing for one that was not executed.
+    /// `None` if it was not executed.
     pub began: Option<u64>,
-    /// Nothing for one that did not come to its end.
+    /// `None` if it did not end.
     pub ended: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Path {
-    /// The first step first.
+    /// In order of execution.
     pub places: Vec<usize>,
-    /// What these took together.
+    /// Their total duration.
     pub microseconds: u64,
 }
 
-/// The chain of steps, each of which needs the one before, that took longest: with as many workers as one likes, the build
-/// takes that long.
+/// The longest chain of dependent steps: with any number of workers, the build takes at least that long.
 pub(super) fn critical_path(nodes: &[Node]) -> Path {
     let ends = ends(nodes, None);
     let last = (0..nodes.len()).max_by_key(|place| (ends[*place], std::cmp::Reverse(*place)));
@@ -42,21 +41,21 @@ pub(super) fn critical_path(nodes: &[Node]) -> Path {
     Path { places, microseconds }
 }
 
-/// Of each step, how much shorter the critical path is without it.
+/// For each step, by how much the critical path is shorter without it.
 pub(super) fn savings(nodes: &[Node]) -> Vec<u64> {
     let longest = |without: Option<usize>| ends(nodes, without).into_iter().max().unwrap_or(0);
     let whole = longest(None);
-    // One that is not on the path saves nothing.
+    // A step that is not on the path saves nothing.
     let path = critical_path(nodes).places;
     let saved = |place: usize| if path.contains(&place) { whole - longest(Some(place)) } else { 0 };
     (0..nodes.len()).map(saved).collect()
 }
 
-/// The input of a step that was there last, and how long the step waited after that.
+/// The last input of a step to become available, and how long the step waited after that.
 pub(super) fn waiting(nodes: &[Node], place: usize) -> (Option<usize>, u64) {
     let Some(began) = nodes[place].began else { return (None, 0) };
     let ended = |input: &usize| nodes.get(*input).and_then(|node| node.ended);
-    // What was cached was there when its own inputs were.
+    // A cached step was available when its own inputs were.
     let mut open = nodes[place].inputs.clone();
     let mut seen = std::collections::HashSet::new();
     let mut last: Option<(u64, usize)> = None;
@@ -76,7 +75,7 @@ pub(super) fn waiting(nodes: &[Node], place: usize) -> (Option<usize>, u64) {
     }
 }
 
-/// When each step ends where every step begins as soon as it can.
+/// When each step ends if all steps start as early as possible.
 fn ends(nodes: &[Node], without: Option<usize>) -> Vec<u64> {
     let mut ends = vec![0; nodes.len()];
     for (place, node) in nodes.iter().enumerate() {
@@ -101,7 +100,7 @@ mod tests {
             [Node::default(), cached, node(&[1], 0, 10), node(&[0], 1, 4), node(&[2, 3], 12, 5), node(&[3], 5, 1)];
         let path = critical_path(&nodes);
         assert_eq!((path.places, path.microseconds), (vec![2, 4], 15));
-        // Without step 2, the path goes by step 3.
+        // Without step 2, the path goes through step 3.
         assert_eq!(savings(&nodes), [0, 0, 6, 0, 5, 0]);
         assert_eq!(waiting(&nodes, 4), (Some(2), 2));
         assert_eq!(waiting(&nodes, 2), (None, 0));

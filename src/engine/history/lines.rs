@@ -1,31 +1,31 @@
-//! What steps print on its way into the log: cut into lines, without secrets.
+//! Prepares the output of steps for the log: splits it into lines, and removes secrets.
 
 use std::collections::HashMap;
 
 /// Shorter values occur by chance.
 const SHORTEST_SECRET: usize = 4;
 const MARK: &[u8] = b"***";
-/// A line that is longer is written down in pieces.
+/// Longer lines are written in pieces.
 const LONGEST_LINE: usize = 64 << 10;
 
 #[derive(Default)]
 pub(super) struct Lines {
-    /// Begun lines of steps.
+    /// Incomplete lines by step.
     begun: HashMap<usize, Vec<u8>>,
-    /// The longest first.
+    /// Longest first.
     secrets: Vec<Vec<u8>>,
 }
 
 impl Lines {
-    /// These are left out from now on.
+    /// Removes these values from now on.
     pub(super) fn conceal(&mut self, given: impl Iterator<Item = Vec<u8>>) {
         self.secrets.extend(given.flat_map(|value| lines_of(&value)));
         self.secrets.sort_by_key(|value| std::cmp::Reverse(value.len()));
         self.secrets.dedup();
     }
 
-    /// Takes what a step wrote, which may end anywhere, and gives what can be written down: whole lines, or of a very long
-    /// line what no secret reaches out of.
+    /// Takes output of a step, which may end anywhere, and returns what can be written: complete lines, or a part of a
+    /// very long line whose end is not within a secret.
     pub(super) fn push(&mut self, step: usize, bytes: &[u8]) -> Vec<u8> {
         let mut line = self.begun.remove(&step).unwrap_or_default();
         line.extend_from_slice(bytes);
@@ -47,12 +47,12 @@ impl Lines {
         out
     }
 
-    /// What is left of a step that writes no more.
+    /// The rest of a step's output at its end.
     pub(super) fn end(&mut self, step: usize) -> Vec<u8> {
         without(&self.begun.remove(&step).unwrap_or_default(), &self.secrets)
     }
 
-    /// The steps of which something is left.
+    /// The steps with incomplete lines.
     pub(super) fn steps(&self) -> Vec<usize> {
         self.begun.keys().copied().collect()
     }
@@ -68,13 +68,14 @@ impl Lines {
     }
 }
 
-/// A secret as it is looked for in lines: a key of several lines is printed as several, and none with its end.
+/// A secret as it is searched for in lines: a key of several lines is printed as several, and none includes its
+/// newline.
 fn lines_of(secret: &[u8]) -> Vec<Vec<u8>> {
     let lines = secret.split(|byte| *byte == b'\n').map(|line| line.trim_ascii().to_vec());
     lines.filter(|line| line.len() >= SHORTEST_SECRET).collect()
 }
 
-/// The last place that is no later and in no character of UTF-8. Bytes that are none are cut anywhere.
+/// The last position up to `end` that is not within a UTF-8 character. Bytes that are not UTF-8 are cut anywhere.
 fn character_end(bytes: &[u8], end: usize) -> usize {
     const LONGEST: usize = 4;
     let is_begin = |at: usize| bytes.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
@@ -133,7 +134,7 @@ mod tests {
         assert!(std::str::from_utf8(&first).is_ok() && first.len() > LONGEST_LINE);
         assert!(lines.push(0, b"ame end").is_empty());
         assert!(lines.end(0).ends_with("*** end".as_bytes()));
-        // Nothing is lost of what is no text.
+        // Nothing is lost of binary output.
         let mut lines = Lines::default();
         let binary = vec![0x80; LONGEST_LINE + 9];
         let mut all = lines.push(0, &binary);

@@ -1,5 +1,5 @@
-//! Which builds are remembered: those that ended have a line in the journal, those that run or were killed have a log that
-//! says which build it is.
+//! The builds in the history: finished ones have a line in the journal; running and killed ones have a log that
+//! identifies the build.
 
 use std::collections::HashSet;
 use std::time::SystemTime;
@@ -11,10 +11,10 @@ use super::{BuildRecord, HistoryError, Status};
 use crate::build::explain::{BuildReport, Outcome};
 use crate::store::{History, Store};
 
-/// All builds that are remembered, the newest first. A line that can't be read is none.
+/// All builds, newest first. Unreadable lines are skipped.
 pub fn list(store: &Store) -> Result<Vec<BuildRecord>, HistoryError> {
     let history = History::of(store.root());
-    // Before the lines: a build has its line before its log is closed.
+    // Read before the lines: a build has its line before its log is closed.
     let logs = history.logs();
     let lines = history.lines()?;
     let mut all: Vec<BuildRecord> = lines.iter().rev().filter_map(|line| BuildRecord::parse(line)).collect();
@@ -24,7 +24,7 @@ pub fn list(store: &Store) -> Result<Vec<BuildRecord>, HistoryError> {
     Ok(all)
 }
 
-/// A build whose end nobody wrote down, by its log.
+/// A build whose end was not recorded, from its log.
 fn without_end(history: &History, id: &str) -> Option<BuildRecord> {
     let is_written = history.is_written(id);
     let file = history.log(id).ok()??;
@@ -50,8 +50,8 @@ fn without_end(history: &History, id: &str) -> Option<BuildRecord> {
     Some(record)
 }
 
-/// The build that is meant: by its name or the beginning of it, with or without the builder's; `^N` for the N-th before the
-/// last, and nothing for the last.
+/// Finds a build by its reference or a prefix of it, with or without the builder's prefix; `^N` is the N-th before the
+/// last, and an empty reference the last.
 pub fn find(store: &Store, reference: &str) -> Result<BuildRecord, HistoryError> {
     let all = list(store)?;
     if all.is_empty() {
@@ -74,11 +74,11 @@ pub fn find(store: &Store, reference: &str) -> Result<BuildRecord, HistoryError>
     }
 }
 
-/// What the build did, step by step; nothing when its report is kept no longer, or was never written.
+/// What the build did, step by step; `None` if its report was removed or never written.
 pub fn report(store: &Store, record: &BuildRecord) -> Result<Option<BuildReport>, HistoryError> {
     let Some(row) = record.report.map(|id| store.build_report(id)).transpose()?.flatten() else { return Ok(None) };
     let Ok(mut report) = serde_json::from_str::<BuildReport>(&row) else { return Ok(None) };
-    // It was written when the build had something to do; this one found all of that.
+    // The report is from a build that had work to do; in this one, everything was cached.
     if record.status == Status::Completed && record.cached == record.total {
         for step in &mut report.steps {
             step.saved_milliseconds = step.saved_milliseconds.max(step.milliseconds);
@@ -90,31 +90,31 @@ pub fn report(store: &Store, record: &BuildRecord) -> Result<Option<BuildReport>
     Ok(Some(report))
 }
 
-/// What is still there of what a build left behind.
+/// What still exists of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remains {
     /// What its steps printed.
     pub log: LogState,
-    /// Its steps; nothing for a build that never came so far.
+    /// Whether its report exists; `None` for a build that never got that far.
     pub report: Option<bool>,
-    /// Its result, which may have been removed since.
+    /// Whether its image exists; it may have been removed since.
     pub image: Option<bool>,
 }
 
-/// What became of a log.
+/// The state of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogState {
     /// It can be read.
     There,
     /// Nothing was executed.
     Never,
-    /// It was removed, to make room.
+    /// It was removed to free space.
     Gone,
-    /// It could not be made.
+    /// It could not be created.
     Failed(String),
 }
 
-/// Looks what there is.
+/// Checks what still exists.
 pub fn remains(store: &Store, record: &BuildRecord) -> Result<Remains, HistoryError> {
     let log = match (&record.log_error, History::of(store.root()).log(&record.id)?) {
         (Some(why), _) => LogState::Failed(why.clone()),
@@ -134,7 +134,7 @@ pub fn remains(store: &Store, record: &BuildRecord) -> Result<Remains, HistoryEr
 }
 
 impl Remains {
-    /// What is gone, in sentences.
+    /// What is missing, in sentences.
     pub fn notes(&self) -> Vec<String> {
         let gone = [
             (self.log == LogState::Gone, "its log was removed since"),
@@ -150,7 +150,7 @@ impl Remains {
     }
 }
 
-/// Forgets builds, with their logs. One that runs can't be forgotten yet.
+/// Removes builds with their logs. A running build can't be removed.
 pub fn remove(store: &Store, ids: &[String]) -> Result<(), HistoryError> {
     let history = History::of(store.root());
     if let Some(id) = ids.iter().find(|id| history.is_written(id)) {

@@ -1,44 +1,45 @@
-//! The log of a build: what happened to its steps, and what they printed, each with its time.
+//! The log of a build: its steps' events and output, with times.
 //!
-//! A record is a byte for its kind, the step, microseconds since the build began, a length, and so many bytes; numbers are
-//! little-endian. The first one says which build it is, the names of steps come next. Each record is one write, so that a
-//! build that was killed leaves all that was told until then. A log that ends early is read as far as it goes.
+//! A record has a byte for its kind, the step, microseconds since the build's start, a length, and that many bytes;
+//! numbers are little-endian. The first record identifies the build, then come the names of steps. Each record is
+//! written at once, so that a killed build leaves everything up to that moment. A log that ends early is read as far as
+//! it is complete.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
 
-/// What of the steps' output a log may have; what is printed after that is lost, and said to be.
+/// The limit of the steps' output in a log; the log says if further output was dropped.
 pub(super) const MOST_BYTES: u64 = 256 << 20;
-/// No record of one that rbuild wrote is longer.
+/// No record that rbuild writes is longer.
 const LONGEST: u32 = 16 << 20;
 const HEAD: usize = 17;
-/// On a full disk, so much of the log goes again: there has to be room to say that it ends, and how.
+/// On a full disk, this much of the log is removed again, to have room for recording its end.
 const ROOM: u64 = 16 << 10;
 
-/// What an entry of a log says.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happening {
-    /// The build, as it is known when it begins.
+    /// The build's record at its start.
     Build,
-    /// What is to be done, as a report of a build that has done nothing yet.
+    /// The planned steps, as a report of a build that has done nothing yet.
     Plan,
     /// The name of a step.
     Name,
     /// It is being executed.
     Started,
-    /// Its result was there.
+    /// Its result was in the cache.
     Cached,
-    /// Its program wrote the entry's bytes.
+    /// Its program printed the entry's bytes.
     Output,
-    /// What the step's program used.
+    /// The resources that the step's program used.
     Used,
-    /// It has come to a good end.
+    /// It was executed successfully.
     Done,
     /// It has failed; the bytes say why.
     Failed,
-    /// Somebody or something else has ended it.
+    /// It was cancelled.
     Canceled,
-    /// No more output is written down; the bytes say why.
+    /// No more output is recorded; the bytes say why.
     Full,
 }
 
@@ -56,40 +57,40 @@ const KINDS: &[(Happening, u8)] = &[
     (Happening::Full, b'!'),
 ];
 
-/// One entry of a log.
+/// An entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it says.
+    /// Its kind.
     pub what: Happening,
-    /// The step's place in the plan.
+    /// The step's index in the plan.
     pub step: u32,
-    /// Since the build began.
+    /// Since the build's start.
     pub microseconds: u64,
     /// A name, output or a message.
     pub bytes: Vec<u8>,
 }
 
-/// Where a record's bytes are in a log.
+/// The position of a record's bytes in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// What the record says.
+    /// The record's kind.
     pub what: Happening,
-    /// The step's place in the plan.
+    /// The step's index in the plan.
     pub step: u32,
-    /// Since the build began.
+    /// Since the build's start.
     pub microseconds: u64,
-    /// Where the bytes begin in the log.
+    /// The offset of the bytes in the log.
     pub offset: u64,
-    /// How many there are.
+    /// Their number.
     pub length: u32,
 }
 
 /// A log that is being written.
 pub(super) struct Writer {
     file: File,
-    /// Of the whole records in the file.
+    /// Of the complete records in the file.
     length: u64,
-    /// Ends of records: the later one, and one that is [`ROOM`] before it.
+    /// Two ends of records: the last, and one that is [`ROOM`] before it.
     ends: [u64; 2],
     printed: u64,
     state: Writing,
@@ -98,7 +99,7 @@ pub(super) struct Writer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writing {
     All,
-    /// What becomes of the steps, but nothing that they print.
+    /// The ends of steps, but no output.
     Endings,
     Nothing,
 }
@@ -108,12 +109,12 @@ impl Writer {
         Self { file, length: 0, ends: [0; 2], printed: 0, state: Writing::All }
     }
 
-    /// What is in it now stays, whatever becomes of the rest.
+    /// The current content is kept, even if later content is dropped.
     pub(super) fn head_is_written(&mut self) {
         self.ends = [self.length; 2];
     }
 
-    /// A log that can't be written ends there: the build goes on.
+    /// If the log can't be written, it ends there: the build continues.
     pub(super) fn add(&mut self, what: Happening, step: u32, microseconds: u64, bytes: &[u8]) {
         let is_output = what == Happening::Output;
         if self.state == Writing::Nothing || is_output && self.state == Writing::Endings {
@@ -161,7 +162,7 @@ impl Writer {
         record.extend_from_slice(&length.to_le_bytes());
         record.extend_from_slice(bytes);
         if let Err(error) = self.file.write_all(&record) {
-            // Half a record would hide those after it.
+            // A partial record would make those after it unreadable.
             let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
             return Err(error);
         }
@@ -173,7 +174,7 @@ impl Writer {
     }
 }
 
-/// Reads a log to its end, or as far as it is whole.
+/// Reads a log to its end, or as far as it is complete.
 pub fn read(file: File) -> impl Iterator<Item = Entry> {
     let mut input = BufReader::new(file);
     std::iter::from_fn(move || {
@@ -184,7 +185,7 @@ pub fn read(file: File) -> impl Iterator<Item = Entry> {
     })
 }
 
-/// Where the records of a log are, without what they say.
+/// The positions of a log's records, without their bytes.
 pub fn places(file: File) -> impl Iterator<Item = Place> {
     let whole = file.metadata().map_or(0, |status| status.len());
     let mut input = BufReader::new(file);

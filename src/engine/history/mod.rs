@@ -1,7 +1,7 @@
-//! Builds that are remembered: what was built, when, how long it took, what it printed and why it failed.
+//! The build history: what was built, when, how long it took, what it printed and why it failed.
 //!
-//! Whoever builds puts a [`Recorder`] between the build and its observer. A build that has nothing to do costs a line of a
-//! journal; the steps of the others are in the reports by which builds explain themselves. No secret is written down.
+//! A face puts a [`Recorder`] between the build and its observer. A fully cached build costs a line in a journal; the
+//! steps of others are in the reports that explain builds. Secrets are never stored.
 
 mod bundle;
 mod comparison;
@@ -37,15 +37,15 @@ pub use trace::spans as jaeger_spans;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It made its image.
+    /// It was successful.
     Completed,
     /// It failed.
     Error,
-    /// Its user gave up.
+    /// Its user cancelled it.
     Canceled,
-    /// It is not over.
+    /// It has not ended.
     Running,
-    /// It ended without a word: somebody killed it, or the machine went down.
+    /// It ended without a record: it was killed, or the machine went down.
     Killed,
 }
 
@@ -54,33 +54,33 @@ pub enum Status {
 pub struct Failure {
     /// One line.
     pub message: String,
-    /// The step that failed, as it is shown.
+    /// The failed step, as shown by progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// The lines of the Dockerfile.
+    /// The excerpt of the Dockerfile.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub excerpt: String,
 }
 
-/// A build that is remembered.
+/// A build in the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildRecord {
-    /// `BUILDER/NODE/`, and what the build is known by in it.
+    /// The builder's prefix of the reference, `BUILDER/NODE/`.
     pub builder: String,
-    /// What the build is known by among its builder's.
+    /// The build's ID within its builder.
     pub id: String,
-    /// As buildx calls it: by its context, its Dockerfile and its target.
+    /// buildx's name of the build: from its context, Dockerfile and target.
     pub name: String,
-    /// The context: a path or an address.
+    /// The context: a path or a URL.
     pub context: String,
     /// The Dockerfile's path.
     pub dockerfile: String,
-    /// The stage that was asked for.
+    /// The requested target stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// What was built for.
+    /// The platforms it was built for.
     pub platforms: Vec<String>,
-    /// When it began.
+    /// When it started.
     pub started: Timestamp,
     /// How long it took.
     pub nanoseconds: u64,
@@ -89,13 +89,13 @@ pub struct BuildRecord {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// Steps: all, those that came to their end, and those of them that were in the cache.
+    /// The number of all steps.
     pub total: usize,
-    /// Steps that came to their end.
+    /// The number of finished steps.
     pub completed: usize,
-    /// Steps whose results were in the cache.
+    /// The number of cached steps.
     pub cached: usize,
-    /// Findings of the checks.
+    /// The number of warnings from checks.
     pub warnings: usize,
     /// The image's names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -109,18 +109,18 @@ pub struct BuildRecord {
     /// The image's ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The report that has its steps.
+    /// The ID of its report, which has the steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<i64>,
-    /// Something was executed.
+    /// Whether a step was executed, so that there is a log.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_log: bool,
-    /// Why there is none all the same.
+    /// Why there is no log nevertheless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_error: Option<String>,
 }
 
-/// Why builds that are remembered cannot be shown.
+/// Why the build history cannot be shown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each says what it is")]
@@ -142,7 +142,7 @@ pub enum HistoryError {
 }
 
 impl BuildRecord {
-    /// Of a line of the journal; nothing when it can't be read.
+    /// Parses a line of the journal; `None` if it is invalid.
     pub fn parse(line: &str) -> Option<Self> {
         serde_json::from_str(line).ok()
     }

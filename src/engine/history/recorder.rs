@@ -1,4 +1,4 @@
-//! Watches a build, passes on what it is told, and writes down what is to be remembered.
+//! Observes a build, forwards its events, and records them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,7 +33,7 @@ pub struct Recorder<'a> {
 #[derive(Default)]
 struct State {
     names: Vec<String>,
-    /// Of the steps with a name, those of images not counted.
+    /// The number of named steps, except those of images.
     total: usize,
     outcomes: HashMap<usize, Happening>,
     failed: Option<usize>,
@@ -41,24 +41,24 @@ struct State {
     report: Option<i64>,
     log: Log,
     lines: Lines,
-    /// Of each step what it starts from, and its lines.
+    /// For each step, its inputs and its lines.
     plan: Vec<(Vec<usize>, (u32, u32))>,
     file: Option<Source>,
     found: Vec<ReportWarning>,
 }
 
-/// Made when there is something to write down.
+/// Created when there is something to log.
 #[derive(Default)]
 enum Log {
     #[default]
     None,
     Open(Writer),
-    /// Why it could not be made.
+    /// Why it could not be created.
     Failed(String),
 }
 
 impl<'a> Recorder<'a> {
-    /// Watches a build, and passes on to `inner` what it is told.
+    /// Observes a build, and forwards its events to `inner`.
     pub fn begin(store: &Store, options: &'a BuildOptions, inner: &'a dyn Observer) -> Self {
         Self {
             inner,
@@ -71,7 +71,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// The build is over. What can't be written down is not remembered: the build is as good without.
+    /// Records the end of the build. If that fails, the build is not in the history, but as good without.
     pub fn end(self, result: Result<&BuildResult, &BuildError>) -> BuildRecord {
         let mut state = self.lock();
         for step in state.lines.steps() {
@@ -82,19 +82,19 @@ impl<'a> Recorder<'a> {
         }
         let record = self.record(&state, Some(result));
         if let Ok(line) = serde_json::to_string(&record) {
-            // Without its line, a log would be that of a build which was killed.
+            // Without its line, the log would look like that of a killed build.
             for gone in self.history.add(&line).unwrap_or_default() {
                 if let Some(gone) = BuildRecord::parse(&gone) {
                     let _ = self.history.remove_log(&gone.id);
                 }
             }
         }
-        // Whoever looks finds the build in one place at least.
+        // Closed last: at any time, the build is found in one of the two places.
         state.log = Log::None;
         record
     }
 
-    /// As the build is now: nothing for a result while it goes on.
+    /// The build's record as of now; `None` for `result` while it runs.
     fn record(&self, state: &State, result: Option<Result<&BuildResult, &BuildError>>) -> BuildRecord {
         let mut concealer = Concealer::default();
         let build_args = &self.options.build_args;
@@ -157,7 +157,7 @@ impl<'a> Recorder<'a> {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// The log is made when there is something in it: a build that finds all in the cache has none.
+    /// The log is created for its first entry: a fully cached build has none.
     fn note(&self, state: &mut State, what: Happening, step: usize, bytes: &[u8]) {
         if matches!(state.log, Log::None) && what != Happening::Cached {
             self.begin_log(state);
@@ -196,7 +196,7 @@ impl<'a> Recorder<'a> {
         state.log = Log::Open(log);
     }
 
-    /// Values that were given as secrets.
+    /// The values of secrets.
     fn secrets(&self) -> impl Iterator<Item = Vec<u8>> {
         let run = &self.options.run;
         let given = run.secrets.keys().filter_map(|id| run.secret(id).ok().flatten());
@@ -207,7 +207,7 @@ impl<'a> Recorder<'a> {
 
     fn write(&self, state: &mut State, step: usize, bytes: &[u8]) {
         if matches!(state.log, Log::None) {
-            // With it come the secrets.
+            // The secrets are known from here on.
             self.begin_log(state);
         }
         let text = state.lines.push(step, bytes);
@@ -224,7 +224,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// What is to be done, should nobody come to say what was.
+/// The planned steps, in case the end is never recorded.
 fn skeleton(state: &State, conceal: impl Fn(&str) -> String) -> BuildReport {
     let steps = state.names.iter().zip(&state.plan).map(|(name, (inputs, lines))| StepReport {
         name: conceal(name),
@@ -245,7 +245,8 @@ fn number(step: usize) -> u32 {
     u32::try_from(step).unwrap_or(u32::MAX)
 }
 
-/// As buildx calls a build: the context's last name, the Dockerfile where it is another than usual, the target.
+/// buildx's name of a build: the last component of the context, the Dockerfile unless it has the default name, the
+/// target.
 fn name(context: &str, dockerfile: &str, target: Option<&str>) -> String {
     let plain = redaction::in_text(context);
     let path = plain.split(['#', '?']).next().unwrap_or_default().trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! A build as spans of OpenTelemetry: one for the build and one for each of its steps, as OTLP has them in JSON.
+//! A build as OpenTelemetry spans in OTLP's JSON: one for the build and one for each of its steps.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -6,16 +6,16 @@ use sha2::{Digest as _, Sha256};
 use super::Status;
 use super::document::{Document, Step, StepState};
 
-/// What the trace is told to belong to.
+/// The trace to which the build belongs.
 #[derive(Debug, Clone, Default)]
 pub struct TraceContext {
-    /// Of whoever sends it: `service.name` and others.
+    /// Attributes of the sender: `service.name` and others.
     pub resource: Vec<(String, String)>,
-    /// The trace that the build is a part of, and the span that it was started by: in hex, as `TRACEPARENT` has them.
+    /// The trace ID and the parent span's ID, in hex as in `TRACEPARENT`.
     pub parent: Option<(String, String)>,
 }
 
-/// OTLP's numbers (trace.proto).
+/// OTLP's enum values (trace.proto).
 const INTERNAL: u8 = 1;
 const OK: u8 = 1;
 const ERROR: u8 = 2;

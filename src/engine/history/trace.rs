@@ -1,4 +1,4 @@
-//! A build as spans, in the JSON of Jaeger, which buildx prints and tools for traces read.
+//! A build as spans in Jaeger's JSON, which buildx prints and trace viewers read.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

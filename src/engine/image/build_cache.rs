@@ -1,4 +1,4 @@
-//! What only makes builds faster: what there is of it, and removing it.
+//! The build cache: lists and removes its items.
 
 use super::ImageError;
 use super::users::ImageUse;
@@ -7,36 +7,36 @@ use crate::container::tell_of_prune;
 use crate::engine::Counter;
 use crate::store::{CacheItem, Eviction, Store};
 
-/// What is to be removed.
+/// What to remove.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Also what others are made from, and what was brought from elsewhere.
+    /// Also what other items are based on, and what was imported.
     pub all: bool,
     /// Only what was not used since this second.
     pub before: Option<i64>,
-    /// Only what is, or is not, being used.
+    /// Only what is, or is not, in use.
     pub in_use: Option<bool>,
-    /// Only what others have too, or what they have not.
+    /// Only what is, or is not, shared.
     pub shared: Option<bool>,
-    /// `type` and `id`.
+    /// Filters by `type` and `id`.
     pub filters: Filters,
-    /// No more bytes than this; nothing for all.
+    /// The number of bytes to remove at most; `None` for everything.
     pub most: Option<u64>,
 }
 
-/// Bounds of the build cache, in bytes.
+/// Limits of the build cache, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// This much of it stays.
+    /// At least this much is kept.
     pub reserved_space: Option<u64>,
-    /// Things go only until it takes no more than this.
+    /// Items are removed until at most this much is used.
     pub max_used_space: Option<u64>,
-    /// Things go only until this much of the disk is free.
+    /// Items are removed until this much of the disk is free.
     pub min_free_space: Option<u64>,
 }
 
 impl Bounds {
-    /// How many bytes have to go; nothing when there is no bound.
+    /// How many bytes have to be removed; `None` without limits.
     pub fn most(&self, store: &Store) -> Result<Option<u64>, ImageError> {
         if *self == Self::default() {
             return Ok(None);
@@ -55,7 +55,7 @@ impl Bounds {
 }
 
 impl Selection {
-    /// `unused-for` is an older word for `until`.
+    /// Parses filters. `unused-for` is an older name of `until`.
     pub fn of(words: &[String]) -> Result<Self, ImageError> {
         let words: Vec<String> = words.iter().map(|word| word.replacen("unused-for=", "until=", 1)).collect();
         let filters = Filters::parse(&words, &["until", "type", "id", "inuse", "shared", "private"])?;
@@ -73,7 +73,7 @@ impl Selection {
         (self.all || !item.shared) && !item.in_use && self.speaks_of(item)
     }
 
-    /// By its filters alone.
+    /// Whether the filters match the item.
     pub fn speaks_of(&self, item: &CacheItem) -> bool {
         let id = item.what.id();
         self.before.is_none_or(|second| item.used_at < second)
@@ -84,12 +84,12 @@ impl Selection {
     }
 }
 
-/// All of the build cache, the least recently used first.
+/// All items of the build cache, least recently used first.
 pub fn items(store: &Store) -> Result<Vec<CacheItem>, ImageError> {
     Ok(store.cache_items(&store.usage()?, &ImageUse::of(store)?.layers())?)
 }
 
-/// What is gone.
+/// What was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrunedCache {
     /// IDs.
@@ -98,7 +98,7 @@ pub struct PrunedCache {
     pub reclaimed: u64,
 }
 
-/// Removes what is selected; `by` says in explanations of later builds who did.
+/// Removes the selection; explanations of later builds name `by` as the reason.
 pub fn prune(store: &Store, selection: &Selection, by: &str, counter: &dyn Counter) -> Result<PrunedCache, ImageError> {
     store.hold_nothing();
     let containers = || ImageUse::of(store).ok().map(|containers| containers.layers());

@@ -1,4 +1,4 @@
-//! An image of a container.
+//! Makes an image of a container.
 
 use serde_json::Value;
 
@@ -9,22 +9,22 @@ use crate::image::{ImageConfig, Reference, RunConfig};
 use crate::language::plan::apply_changes;
 use crate::store::Store;
 
-/// What the image is to be.
+/// The request.
 #[derive(Debug, Clone, Default)]
 pub struct CommitRequest {
-    /// A name, an ID or the beginning of one.
+    /// A name, an ID or a prefix of one.
     pub container: String,
-    /// What the image is called, if anything.
+    /// The image's name, if any.
     pub name: Option<Reference>,
-    /// Author, message, and whether the container is paused.
+    /// The author, the message, and whether to pause the container.
     pub commit: Commit,
     /// Instructions to apply to the image's config.
     pub changes: Vec<String>,
-    /// A config in docker's JSON, whose fields count before the container's; null for none.
+    /// A config in docker's JSON, whose fields override the container's; null for none.
     pub config: Value,
 }
 
-/// Makes the image, names it, and waits until it is on the disk.
+/// Makes and names the image, and waits until it is synced to the disk.
 pub fn commit(store: &Store, request: &CommitRequest) -> Result<Committed, ImageError> {
     request.name.iter().try_for_each(check_target)?;
     let all = Containers::of(store.root());
@@ -46,7 +46,7 @@ pub fn commit(store: &Store, request: &CommitRequest) -> Result<Committed, Image
     Ok(committed)
 }
 
-/// As docker merges them: what is given counts, lists of things and variables come to those that the container has.
+/// Merges as docker does: given fields win; lists of objects and variables are combined with the container's.
 fn merged(given: &Value, own: &RunConfig) -> Result<RunConfig, ImageError> {
     if given.as_object().is_none_or(serde_json::Map::is_empty) {
         return Ok(own.clone());
@@ -62,7 +62,7 @@ fn merged(given: &Value, own: &RunConfig) -> Result<RunConfig, ImageError> {
     text(&given.working_dir, &mut config.working_dir);
     text(&given.stop_signal, &mut config.stop_signal);
     if !given.entrypoint.is_empty() || !given.cmd.is_empty() {
-        // A command of its own is not for another's entrypoint.
+        // The container's command does not belong to another entrypoint.
         if !given.entrypoint.is_empty() {
             config.entrypoint = given.entrypoint;
         }

@@ -50,9 +50,9 @@ fn root_fs(image: &ImageInfo) -> Value {
     if layers.is_empty() { json!({"Type": "layers"}) } else { json!({"Type": "layers", "Layers": layers}) }
 }
 
-/// Where the layers are: docker's names for its overlay driver.
+/// The folders of the layers, by docker's names for its overlay driver.
 fn graph_driver(store: &Store, image: &ImageInfo) -> Value {
-    // Of a layer that is not here, where it would be.
+    // The future path of a layer that is not local.
     let folders = |id: &DiffId| match store.layer_folders(id) {
         Ok(Some(folders)) => folders,
         _ => vec![store.layer_path(id)],
@@ -69,7 +69,7 @@ fn graph_driver(store: &Store, image: &ImageInfo) -> Value {
     json!({"Data": data, "Name": "overlay2"})
 }
 
-/// An image's defaults by docker's type, in its order: what is empty is left out.
+/// An image's config with the fields of docker's type, in its order, without empty ones.
 pub fn image_config(config: &RunConfig) -> Value {
     const ORDER: [&str; 14] = [
         "User",
@@ -93,8 +93,8 @@ pub fn image_config(config: &RunConfig) -> Value {
     Value::Object(ORDER.iter().chain(&rest).filter_map(field).collect())
 }
 
-/// An image as docker's engine answers it, where the answer is shown and not read by the type: the config stands last, its
-/// fields by name, with nulls. All else is as it is.
+/// An image as docker's engine sends it, for callers that show the answer without parsing it: the config comes last,
+/// with its fields sorted by name and with nulls. Everything else is unchanged.
 pub fn as_answered(value: &Value) -> Value {
     let mut value = value.clone();
     let is_image = value.get("RootFS").is_some();
@@ -109,7 +109,7 @@ pub fn as_answered(value: &Value) -> Value {
     value
 }
 
-/// A container's defaults in docker's order and with docker's nulls.
+/// A container's config in docker's order and with docker's nulls.
 pub fn run_config(config: &RunConfig) -> Value {
     let mut fields = Map::new();
     let mut add = |key: &str, value: Value| {

@@ -1,4 +1,4 @@
-//! An image that is in a registry, as docker's `inspect` would show it here.
+//! An image in a registry, as docker's `inspect` would show it here.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use crate::engine::image::ImageError;
 use crate::image::{Platform, Reference};
 use crate::transport::registry::Client;
 
-/// All that the registry says without its layers being downloaded; their sizes are those of the compressed blobs.
+/// Everything that is known without downloading layers; their sizes are those of the compressed blobs.
 pub fn describe(client: &Client, name: &str, platform: Option<&Platform>) -> Result<Value, ImageError> {
     let reference: Reference = name.parse()?;
     let repository = client.repository(&reference)?;

@@ -1,4 +1,4 @@
-//! What a name leads to in its registry.
+//! Resolves a name in its registry.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::ImageError;
 use crate::image::Reference;
 use crate::transport::registry::{Client, ManifestList};
 
-/// The manifest or index, and the platforms that there are images for, as docker's API gives them.
+/// The manifest or index, and the platforms of its images, as in docker's API.
 pub fn describe(client: &Client, name: &Reference) -> Result<Value, ImageError> {
     let repository = client.repository(name)?;
     let identifier = name.digest().map_or(name.tag(), |digest| Some(digest.as_str())).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::transport::archive::ArchiveError;
 use crate::transport::registry::RegistryError;
 use crate::transport::transfer::TransferError;
 
-/// Why something could not be done with an image.
+/// Why an operation on an image failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each says what it is")]

@@ -1,4 +1,4 @@
-//! Which of the images a list shows.
+//! Filters of a list of images.
 
 use crate::base::{self, glob};
 use crate::engine::image::ImageError;
@@ -6,8 +6,7 @@ use crate::engine::image::info::ImageInfo;
 use crate::image::Reference;
 use crate::store::Store;
 
-/// What images have to be to be shown. Filters of one kind are alternatives (but all labels have to be there); all kinds
-/// have to agree.
+/// The filters. Values of one key are alternatives (but all labels have to match); all keys have to match.
 #[derive(Default)]
 pub struct Filters {
     filters: base::Filters,
@@ -19,11 +18,11 @@ pub struct Filters {
     references: Vec<String>,
 }
 
-/// The filters that a list of images takes.
+/// The known keys.
 pub const KNOWN: [&str; 7] = ["dangling", "label", "label!", "before", "since", "reference", "until"];
 
 impl Filters {
-    /// Reads `--filter KEY=VALUE`s and the name given as an argument.
+    /// Parses `--filter KEY=VALUE`s and the name given as an argument.
     pub fn parse(
         words: &[String],
         name: Option<&str>,
@@ -50,7 +49,7 @@ impl Filters {
         Ok(Self { filters, dangling, before, since, references })
     }
 
-    /// Whether the filters let an image through.
+    /// Whether the image matches the filters.
     pub fn keep(&self, image: &ImageInfo) -> bool {
         self.dangling.is_none_or(|wanted| wanted == image.is_dangling())
             && self.filters.labels(&image.config.config.labels)
@@ -59,13 +58,13 @@ impl Filters {
             && (self.references.is_empty() || image.tags.iter().chain(&image.digests).any(|name| self.shows(name)))
     }
 
-    /// Whether a name of an image that is kept is shown.
+    /// Whether a name of a matching image is shown.
     pub fn shows(&self, name: &Reference) -> bool {
         self.references.is_empty() || self.references.iter().any(|pattern| matches_name(pattern, name))
     }
 }
 
-/// Docker's `reference.FamiliarMatch`: the pattern is held against the familiar name, with and without its tag.
+/// Docker's `reference.FamiliarMatch`: matches the pattern with the familiar name, with and without its tag.
 fn matches_name(pattern: &str, name: &Reference) -> bool {
     let matches = |name: &str| glob::matches(pattern.as_bytes(), name.as_bytes()) == Ok(true);
     let exact = pattern.parse::<Reference>().is_ok_and(|wanted| wanted == *name);

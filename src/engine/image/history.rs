@@ -1,4 +1,4 @@
-//! How an image was made.
+//! The history of an image.
 
 use serde_json::{Value, json};
 
@@ -11,20 +11,20 @@ use crate::store::Store;
 /// The entries of an image's history.
 #[derive(Debug, Clone)]
 pub struct ImageHistory {
-    /// Whose it is.
+    /// The image's ID.
     pub id: ImageId,
-    /// Each with the size of its layer's files; the first instruction first.
+    /// Each entry with the size of its layer's files; the first instruction first.
     pub entries: Vec<(History, u64)>,
 }
 
-/// The history of the image that `word` means. Images without a history show their layers.
+/// The history of the image that `word` refers to. Images without a history show their layers.
 pub fn history(store: &Store, word: &str, platform: Option<&Platform>) -> Result<ImageHistory, ImageError> {
     let id = find_for(store, word, platform)?;
     let config = read_config(store, &id)?;
     Ok(ImageHistory { id, entries: sizes(store, &config) })
 }
 
-/// The history as docker's API gives it: the last instruction first, which alone has the image's ID and names.
+/// The history as in docker's API: the last instruction first; only that one has the image's ID and names.
 pub fn rows(store: &Store, word: &str, platform: Option<&Platform>) -> Result<Vec<Value>, ImageError> {
     let history = history(store, word, platform)?;
     let names: Vec<String> = info::one(store, &history.id)?.tags.iter().map(Reference::familiar).collect();

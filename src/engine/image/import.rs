@@ -1,4 +1,4 @@
-//! A root filesystem becomes an image.
+//! Makes an image of a root filesystem.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,27 +14,27 @@ use crate::language::plan::apply_changes;
 use crate::store::Store;
 use crate::transport::archive::{self, Import};
 
-/// What the image is to be.
+/// The request.
 #[derive(Debug, Clone, Default)]
 pub struct ImportRequest {
-    /// What it is called, if anything.
+    /// The image's name, if any.
     pub name: Option<Reference>,
     /// Instructions to apply to the image's config.
     pub changes: Vec<String>,
     /// The comment in the image's history.
     pub message: String,
-    /// What the files are for; nothing for this machine.
+    /// The platform of the files; `None` for this machine's.
     pub platform: Option<Platform>,
 }
 
-/// A request that was looked at before anything is read.
+/// A request that was checked before anything is read.
 pub struct CheckedImport {
     name: Option<Reference>,
     settings: Import,
 }
 
 impl ImportRequest {
-    /// Refuses what could not be done with any archive.
+    /// Refuses what can't be done with any archive.
     pub fn check(self) -> Result<CheckedImport, ImageError> {
         self.name.iter().try_for_each(check_target)?;
         let platform = self.platform.unwrap_or_else(host_platform).normalized();
@@ -45,7 +45,7 @@ impl ImportRequest {
     }
 }
 
-/// Makes the image of a tar archive, compressed or not.
+/// Makes an image of a tar archive, compressed or not.
 pub fn import(store: &Store, request: &CheckedImport, source: impl Read) -> Result<ImageId, ImageError> {
     let id = archive::import(store, source, &request.settings)?;
     if let Some(name) = &request.name {
@@ -56,7 +56,7 @@ pub fn import(store: &Store, request: &CheckedImport, source: impl Read) -> Resu
     Ok(id)
 }
 
-/// The archive that is behind an address, and its size.
+/// Downloads an archive, and returns it with its size.
 pub fn download(store: &Store, url: &str) -> Result<(File, u64), ImageError> {
     let downloaded = http::download(&HttpRequest::new(url, &store.downloads()?))?;
     let file = File::open(&downloaded.path).at("open", &downloaded.path)?;

@@ -1,4 +1,4 @@
-//! What the store knows of images, gathered for showing.
+//! Collects what the store knows about images.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,25 +8,25 @@ use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
 use crate::store::{ImageRecord, Store, Tag};
 use crate::transport::transfer::content_size;
 
-/// The largest config that is read.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 /// An image with its names.
 pub struct ImageInfo {
-    /// What the store knows of it.
+    /// Its record in the store.
     pub record: ImageRecord,
     /// Its config.
     pub config: Document<ImageConfig>,
     /// `name:tag`, sorted.
     pub tags: Vec<Reference>,
-    /// `name@digest`, sorted: under which registries have it.
+    /// `name@digest`, sorted: its names in registries.
     pub digests: Vec<Reference>,
-    /// Names of indexes that it is part of and that another image stands for, sorted.
+    /// The names of indexes that include it but stand for another image, sorted.
     pub part_of: Vec<Reference>,
 }
 
 impl ImageInfo {
-    /// What it is known by.
+    /// Its ID.
     pub fn id(&self) -> ImageId {
         self.record.id
     }
@@ -36,28 +36,28 @@ impl ImageInfo {
         self.config.rootfs.diff_ids.iter().map(|diff_id| layer_size(store, diff_id)).sum()
     }
 
-    /// Nothing names it.
+    /// Whether it has no name.
     pub fn is_dangling(&self) -> bool {
         self.tags.is_empty() && self.digests.is_empty() && self.part_of.is_empty()
     }
 
-    /// Seconds since 1970; very low when the image doesn't say.
+    /// Seconds since 1970; the minimum if the image has no creation time.
     pub fn created_second(&self) -> i64 {
         self.config.created.map_or(i64::MIN, |created| created.as_second())
     }
 }
 
-/// The size of a layer's files; nothing when the store has not got the layer (yet).
+/// The size of a layer's files; 0 if the store does not have the layer.
 pub fn layer_size(store: &Store, diff_id: &DiffId) -> u64 {
     content_size(store, diff_id).unwrap_or(0)
 }
 
-/// The config of an image, read within bounds.
+/// Reads the config of an image, up to a size limit.
 pub fn read_config(store: &Store, id: &ImageId) -> Result<Document<ImageConfig>, ImageError> {
     Ok(Document::parse("image config", store.read_blob(&(*id).into(), CONFIG_LIMIT)?)?)
 }
 
-/// All images, the youngest first.
+/// All images, newest first.
 pub fn all(store: &Store) -> Result<Vec<ImageInfo>, ImageError> {
     let mut names: HashMap<ImageId, Vec<Reference>> = HashMap::new();
     let mut parts: HashMap<ImageId, Vec<Reference>> = HashMap::new();
@@ -85,14 +85,14 @@ pub fn all(store: &Store) -> Result<Vec<ImageInfo>, ImageError> {
     Ok(images)
 }
 
-/// The images that a word means: all of an index.
+/// All images that a word refers to: those of an index.
 pub fn find_all(store: &Store, word: &str) -> Result<Vec<ImageId>, ImageError> {
     let found = store.find_image(word)?;
     let tag = found.reference.map(|name| store.whole_tag(&name.to_string())).transpose()?.flatten();
     Ok(tag.filter(Tag::is_index).map_or(vec![found.id], |tag| tag.index))
 }
 
-/// The image of that name for a platform: one of an index, or the only one when it is for that platform.
+/// The image with that name for a platform: one of an index, or the only one if it is for that platform.
 pub fn find_for(store: &Store, word: &str, platform: Option<&Platform>) -> Result<ImageId, ImageError> {
     let Some(wanted) = platform else { return Ok(store.find_image(word)?.id) };
     let images = find_all(store, word)?;
@@ -105,7 +105,7 @@ pub fn find_for(store: &Store, word: &str, platform: Option<&Platform>) -> Resul
     Ok(images[best])
 }
 
-/// Of each image, the bytes of the layers that others have, too.
+/// For each image, the bytes of the layers that it shares with others.
 pub fn shared_sizes(store: &Store) -> Result<HashMap<ImageId, u64>, ImageError> {
     let images = all(store)?;
     let mut holders: HashMap<DiffId, usize> = HashMap::new();
@@ -120,7 +120,7 @@ pub fn shared_sizes(store: &Store) -> Result<HashMap<ImageId, u64>, ImageError> 
     Ok(images.iter().map(|image| (image.id(), shared(image))).collect())
 }
 
-/// An image that is there.
+/// Returns an existing image.
 pub fn one(store: &Store, id: &ImageId) -> Result<ImageInfo, ImageError> {
     let image = all(store)?.into_iter().find(|image| image.id() == *id);
     image.ok_or(ImageError::Gone(*id))

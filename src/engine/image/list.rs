@@ -1,4 +1,4 @@
-//! The images that there are.
+//! Lists images.
 
 use std::collections::HashMap;
 
@@ -11,33 +11,33 @@ use super::users::ImageUse;
 use crate::image::Reference;
 use crate::store::Store;
 
-/// Which images are asked for.
+/// Which images to list.
 #[derive(Debug, Clone, Default)]
 pub struct ListRequest {
     /// `KEY=VALUE`
     pub filters: Vec<String>,
-    /// A name, or a pattern for names.
+    /// A name, or a pattern of names.
     pub name: Option<String>,
-    /// Also those that are only part of others: images of an index for other platforms than this one.
+    /// Also images that are only part of an index, for other platforms than this one.
     pub all: bool,
 }
 
-/// Images, and what decides which of their names are shown.
+/// Images, and the filters that decide which of their names are shown.
 pub struct Listed {
-    /// The youngest first.
+    /// Newest first.
     pub images: Vec<ImageInfo>,
-    /// What was asked for.
+    /// The filters.
     pub filters: Filters,
 }
 
-/// All images, and the filters that choose among them.
+/// All images, and the parsed filters.
 pub fn find(store: &Store, request: &ListRequest) -> Result<Listed, ImageError> {
     let images = info::all(store)?;
     let filters = Filters::parse(&request.filters, request.name.as_deref(), store, &images)?;
     Ok(Listed { images, filters })
 }
 
-/// The images that are asked for.
+/// The matching images.
 pub fn list(store: &Store, request: &ListRequest) -> Result<Listed, ImageError> {
     let Listed { mut images, filters } = find(store, request)?;
     images.retain(|image| {
@@ -47,14 +47,14 @@ pub fn list(store: &Store, request: &ListRequest) -> Result<Listed, ImageError> 
     Ok(Listed { images, filters })
 }
 
-/// What docker says of an image in a list, beside what the image says of itself.
+/// What docker shows about an image in a list, in addition to the image itself.
 #[derive(Debug, Clone, Copy)]
 pub struct RowFacts {
     /// Bytes.
     pub size: u64,
-    /// Bytes that other images have, too, where that was counted.
+    /// Bytes that are shared with other images, if they were counted.
     pub shared: Option<u64>,
-    /// How many containers were made of it.
+    /// The number of containers that were created from it.
     pub containers: usize,
 }
 
@@ -77,11 +77,11 @@ pub fn row(image: &ImageInfo, filters: &Filters, facts: RowFacts) -> Value {
     })
 }
 
-/// The images that are asked for, as docker's API lists them.
+/// The matching images, as docker's API lists them.
 pub fn rows(store: &Store, request: &ListRequest, counts_shared: bool) -> Result<Vec<Value>, ImageError> {
     let listed = list(store, request)?;
     let users = ImageUse::of(store)?;
-    // What an image shares, it shares with any other that there is.
+    // An image may share layers with any other, not just with listed ones.
     let shared = if counts_shared { info::shared_sizes(store)? } else { HashMap::new() };
     let facts = |image: &ImageInfo| RowFacts {
         size: image.size(store),

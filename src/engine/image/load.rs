@@ -1,4 +1,4 @@
-//! From an archive into the store.
+//! Loads images from an archive into the store.
 
 use super::ImageError;
 use super::pull::sync_behind;
@@ -16,7 +16,7 @@ pub fn lines(loaded: &Loaded) -> Vec<String> {
     replaced.chain(names).chain(nameless).collect()
 }
 
-/// Loads all images of an archive, of those for several platforms only the one that is named. All or none.
+/// Loads all images of an archive; of those for several platforms, only the given one. All or none.
 pub fn load(store: &Store, source: Source<'_>, platform: Option<Platform>) -> Result<Vec<Loaded>, ImageError> {
     let loaded = archive::load(store, source, &LoadOptions { platform, ..LoadOptions::default() })?;
     for image in &loaded {

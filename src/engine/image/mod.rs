@@ -1,4 +1,4 @@
-//! Images: what is known of them, and what can be done with them.
+//! Images: information about them, and operations on them.
 
 pub mod build_cache;
 pub mod commit;

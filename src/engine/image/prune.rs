@@ -1,4 +1,4 @@
-//! Removing images that nothing needs.
+//! Removes images that are not needed.
 
 use super::ImageError;
 use super::info::{self, ImageInfo};
@@ -9,7 +9,7 @@ use crate::container::tell_of_prune;
 use crate::engine::Counter;
 use crate::store::{Store, Usage};
 
-/// What is gone.
+/// What was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrunedImages {
     /// Names, images and layers.
@@ -18,10 +18,10 @@ pub struct PrunedImages {
     pub reclaimed: u64,
 }
 
-/// The filters that a prune of images takes.
+/// The known filters.
 pub const FILTERS: [&str; 4] = ["until", "label", "label!", "dangling"];
 
-/// Removes the images that the filters mean and that no container uses: those without a name, or `all`.
+/// Removes the matching images that no container uses: those without a name, or `all`.
 pub fn prune(store: &Store, all: bool, filters: &Filters, counter: &dyn Counter) -> Result<PrunedImages, ImageError> {
     let (until, dangling) = (filters.until()?, filters.boolean("dangling")?);
     let wants_all = all || dangling == Some(false);
@@ -35,7 +35,7 @@ pub fn prune(store: &Store, all: bool, filters: &Filters, counter: &dyn Counter)
     Ok(pruned)
 }
 
-/// Removes the images that are asked for and that no container uses.
+/// Removes the selected images that no container uses.
 pub fn prune_those(
     store: &Store,
     is_asked_for: &dyn Fn(&ImageInfo) -> bool,
@@ -54,7 +54,7 @@ pub fn prune_those(
     Ok(PrunedImages { removed, reclaimed: gone(store, &before) })
 }
 
-/// Layers that are kept only by the cache are not pushed: they need no compressed copies.
+/// Layers that only the cache keeps are not pushed: they need no compressed copies.
 fn remove_copies_of_unnamed(store: &Store) -> Result<(), ImageError> {
     let copies = store.compressed_copies()?;
     if !copies.is_empty() {
@@ -66,7 +66,7 @@ fn remove_copies_of_unnamed(store: &Store) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// The room of the layers and blobs that are not there any more.
+/// The space of the layers and blobs that no longer exist.
 fn gone(store: &Store, before: &Usage) -> u64 {
     let layers = before.layers.iter().filter(|(diff_id, _)| !store.layer_path(diff_id).exists());
     let blobs = before.blobs.iter().filter(|(digest, _)| !store.has_blob(digest));

@@ -1,4 +1,4 @@
-//! From a registry into the store.
+//! Pulls images from a registry into the store.
 
 use std::sync::Once;
 
@@ -10,42 +10,42 @@ use crate::transport::registry::{
     self, Client, Event, PARALLEL, Progress, PullOptions, Pulled, RegistryError, Repository,
 };
 
-/// What is to be pulled.
+/// The request.
 #[derive(Debug, Clone)]
 pub struct PullRequest {
-    /// As it was typed: without a tag where none was.
+    /// As it was typed: without a tag if none was given.
     pub name: Reference,
-    /// All tags of the repository, in place of one.
+    /// Pull all tags of the repository.
     pub all_tags: bool,
-    /// Of an image for several platforms, this one; nothing for that of this machine.
+    /// The platform to pull of a multi-platform image; `None` for this machine's.
     pub platform: Option<Platform>,
-    /// How many layers are downloaded at the same time.
+    /// How many layers are downloaded in parallel.
     pub parallel: usize,
 }
 
 impl PullRequest {
-    /// An image for this machine.
+    /// A request for an image for this machine.
     pub fn new(name: Reference) -> Self {
         Self { name, all_tags: false, platform: None, parallel: PARALLEL }
     }
 }
 
-/// Whoever is told of a pull.
+/// An observer of a pull.
 pub trait PullWatcher: Sync {
-    /// The registry has this one, and it begins.
+    /// The registry has this image, and the pull starts.
     fn begins(&self, _: &Reference) {}
 
-    /// Whoever is told of its layers. Dropped when all of them are there, or none will be.
+    /// The observer of its layers. Dropped when all are downloaded or the pull has failed.
     fn layers(&self, reference: &Reference) -> Box<dyn Progress + '_>;
 
-    /// The layers are there or have failed; the repository knows which mirrors served.
+    /// The layers are downloaded or have failed; the repository knows which mirrors were used.
     fn ends(&self, _: &Repository) {}
 
-    /// It is here.
+    /// The image is in the store.
     fn pulled(&self, _: &Reference, _: &Pulled) {}
 }
 
-/// Pulls what is asked for and names it.
+/// Pulls and names the images.
 pub fn pull(
     store: &Store,
     client: &Client,
@@ -96,7 +96,7 @@ fn one(
     Ok(pulled)
 }
 
-/// Tells that it begins with the first that is heard of a layer: a registry that has none of it says nothing.
+/// Reports the start with the first event of a layer: if the registry does not have the image, there is none.
 struct Begun<'a> {
     progress: &'a dyn Progress,
     once: Once,
@@ -120,7 +120,7 @@ impl Progress for Begun<'_> {
     }
 }
 
-/// Has what came written to the disk while the caller goes on. Where that fails, it is looked at again after a reboot.
+/// Syncs the store to the disk in the background. If that fails, the content is checked after a reboot.
 pub fn sync_behind(store: &Store) {
     let _ = sync_in_background(store.root(), None);
 }

@@ -1,4 +1,4 @@
-//! From the store to a registry.
+//! Pushes images from the store to a registry.
 
 use super::ImageError;
 use crate::image::{Platform, Reference, best_match};
@@ -6,19 +6,19 @@ use crate::store::{Store, Tag};
 use crate::transport::registry::{self, Client, Progress, Push, PushOptions, Pushed};
 use crate::transport::transfer::Outgoing;
 
-/// What is to be pushed.
+/// The request.
 #[derive(Debug, Clone)]
 pub struct PushRequest {
-    /// As it was typed: without a tag where none was.
+    /// As it was typed: without a tag if none was given.
     pub name: Reference,
-    /// All tags that the store has of the name.
+    /// Push all tags of the name in the store.
     pub all_tags: bool,
-    /// Of an image for several platforms, this one only.
+    /// Push only this platform of a multi-platform image.
     pub platform: Option<Platform>,
 }
 
 impl PushRequest {
-    /// Refuses what no store could have.
+    /// Refuses names that can't be pushed from any store.
     pub fn check(&self) -> Result<(), ImageError> {
         if self.name.digest().is_some() {
             return Err(ImageError::PushOfDigest);
@@ -30,14 +30,14 @@ impl PushRequest {
     }
 }
 
-/// What is meant, each with the name that it is to have; for [`push`].
+/// Selects the images, each with its new name; for [`push`].
 pub fn select(store: &Store, request: &PushRequest) -> Result<Vec<Push>, ImageError> {
     request.check()?;
     let tags = tags(store, &request.name, request.all_tags)?;
     tags.iter().map(|tag| chosen(store, tag, request.platform.as_ref())).collect()
 }
 
-/// Pushes them. From then on the images are known by what their registries call them.
+/// Pushes them. Afterwards, the store also has the names by which their registries know them.
 pub fn push(
     store: &Store,
     client: &Client,
@@ -72,7 +72,7 @@ fn chosen(store: &Store, tag: &Tag, platform: Option<&Platform>) -> Result<Push,
     Ok(Push { name, image })
 }
 
-/// All of it, or only the image for the platform.
+/// Everything, or only the image for the platform.
 pub(super) fn of_platform(
     store: &Store,
     image: Outgoing,

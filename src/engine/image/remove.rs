@@ -1,4 +1,4 @@
-//! Removing images and their names.
+//! Removes images and their names.
 
 use std::collections::HashSet;
 
@@ -12,14 +12,14 @@ use crate::base::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::{Platform, Reference};
 use crate::store::{Store, Tag};
 
-/// What was removed.
+/// Something that was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removed {
     /// A name.
     Untagged(Reference),
     /// An image.
     Image(ImageId),
-    /// A layer, by the ID of the stack that it was on top of (image-spec, config.md, "Layer ChainID").
+    /// A layer, by the chain ID of the stack that it was on top of (image-spec, config.md, "Layer ChainID").
     Layer(BlobDigest),
 }
 
@@ -34,17 +34,17 @@ impl Removed {
     }
 }
 
-/// How images are removed.
+/// Options of a removal.
 #[derive(Debug, Clone, Copy)]
 pub struct Removal {
-    /// Also an image that has other names, or that a container that does not run uses.
+    /// Also remove an image that has other names, or is used by a container that does not run.
     pub force: bool,
-    /// The layers, too, that nothing else needs.
+    /// Also remove the layers that nothing else needs.
     pub prune: bool,
 }
 
-/// Removes what `word` means, of an image for several platforms only those that are named. With force, what is not there is
-/// no error: see [`Removal`].
+/// Removes what `word` refers to; of a multi-platform image, only the given platforms. With force, it is no error if it
+/// does not exist: see [`Removal`].
 pub fn remove(store: &Store, word: &str, platforms: &[Platform], removal: Removal) -> Result<Vec<Removed>, ImageError> {
     let chosen = platforms.iter().map(|platform| info::find_for(store, word, Some(platform)));
     let chosen: Vec<ImageId> = chosen.collect::<Result<_, _>>()?;
@@ -59,13 +59,13 @@ pub fn remove(store: &Store, word: &str, platforms: &[Platform], removal: Remova
     Ok(removed)
 }
 
-/// A name only when the image has others, else the image.
+/// Only the name if the image has others, else the image.
 fn remove_meant(store: &Store, word: &str, removal: Removal) -> Result<Vec<Removed>, ImageError> {
     let found = store.find_image(word)?;
     let image = info::one(store, &found.id)?;
     let Some(name) = found.reference else { return remove_by_id(store, &image, word, removal) };
     let others = image.tags.iter().chain(&image.digests).filter(|other| **other != name);
-    // Digests of a repository go with its last tag.
+    // Digests of a repository are removed with its last tag.
     let same_repository = |other: &&Reference| other.repository() == name.repository();
     let (same, elsewhere): (Vec<_>, Vec<_>) = others.partition(same_repository);
     if !elsewhere.is_empty() || same.iter().any(|other| other.tag().is_some()) {
@@ -85,7 +85,7 @@ fn remove_meant(store: &Store, word: &str, removal: Removal) -> Result<Vec<Remov
             container: user.record.short_id().to_owned(),
             image: image.id().short().to_string(),
         }),
-        // The image stays under its ID for as long as the container runs.
+        // The image stays under its ID while the container runs.
         Some(user) if user.is_running => untag_all(store, &image, removal),
         Some(_) => delete(store, &image, removal),
     }
@@ -115,7 +115,7 @@ fn untag_all(store: &Store, image: &ImageInfo, removal: Removal) -> Result<Vec<R
     Ok(removed)
 }
 
-/// Removes the name, and with that of an index the images that nothing else names or uses.
+/// Removes the name, and for an index also the images that nothing else names or uses.
 fn untag(store: &Store, name: &Reference, removal: Removal) -> Result<Vec<Removed>, ImageError> {
     let tag = store.whole_tag(&name.to_string())?;
     store.remove_tag(&name.to_string())?;
@@ -135,14 +135,14 @@ fn untag(store: &Store, name: &Reference, removal: Removal) -> Result<Vec<Remove
 pub fn delete(store: &Store, image: &ImageInfo, removal: Removal) -> Result<Vec<Removed>, ImageError> {
     let mut removed = untag_all(store, image, removal)?;
     if !store.remove_nameless_image(&image.id(), image.part_of.is_empty())? {
-        // Somebody else has named or removed it since.
+        // Another process has named or removed it since.
         return Ok(removed);
     }
     removed.push(Removed::Image(image.id()));
     if removal.prune {
         let diff_ids = &image.config.rootfs.diff_ids;
         let claimed = store.claim_layers(diff_ids)?;
-        // A container may have come since.
+        // A container may have been created since.
         let gone = claimed.remove_unused(&ImageUse::of(store)?.layers())?;
         for (diff_id, chain) in diff_ids.iter().zip(chain_ids(diff_ids)).rev() {
             if gone.contains(diff_id) {
@@ -153,7 +153,7 @@ pub fn delete(store: &Store, image: &ImageInfo, removal: Removal) -> Result<Vec<
     Ok(removed)
 }
 
-/// The IDs of the stacks of layers, one for each layer with all below it: what docker prints of a layer.
+/// The chain IDs: one for each layer with all layers below it, which docker prints for a layer.
 fn chain_ids(diff_ids: &[DiffId]) -> Vec<BlobDigest> {
     let mut chain: Vec<BlobDigest> = Vec::new();
     for diff_id in diff_ids {

@@ -1,4 +1,4 @@
-//! From the store into an archive.
+//! Saves images from the store to an archive.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::store::{Store, Tag};
 use crate::transport::archive::{self, ArchiveError, NamedImage, SaveFormat};
 use crate::transport::transfer::Outgoing;
 
-/// Writes the archive that docker and OCI tools read.
+/// Writes an archive that docker and OCI tools can read.
 pub fn save(store: &Store, images: &[NamedImage], out: impl Write + Send) -> Result<(), ArchiveError> {
     archive::save(store, images, SaveFormat::Docker, out)?;
     for NamedImage { image, .. } in images {
@@ -18,7 +18,7 @@ pub fn save(store: &Store, images: &[NamedImage], out: impl Write + Send) -> Res
     Ok(())
 }
 
-/// What the words mean, each image once: for [`save`].
+/// The images that the words refer to, without duplicates: for [`save`].
 pub fn select(store: &Store, words: &[String], platform: Option<&Platform>) -> Result<Vec<NamedImage>, ImageError> {
     let mut images: Vec<NamedImage> = Vec::new();
     for word in words {
@@ -36,7 +36,7 @@ pub fn select(store: &Store, words: &[String], platform: Option<&Platform>) -> R
     Ok(images)
 }
 
-/// What a word means, each with the names it shall have: a name without a tag means all of its tags.
+/// The images that a word refers to, with the names to save: a name without a tag refers to all of its tags.
 fn meant(store: &Store, word: &str, platform: Option<&Platform>) -> Result<Vec<NamedImage>, ImageError> {
     if let Ok(name) = Reference::parse_without_default_tag(word)
         && name.tag().is_none()
@@ -56,7 +56,7 @@ fn meant(store: &Store, word: &str, platform: Option<&Platform>) -> Result<Vec<N
     named(store, &tag.unwrap_or_else(|| Tag::single("", &found.id)), platform).map(|image| vec![image])
 }
 
-/// All that the tag means, or its image for the platform.
+/// All images of the tag, or its image for the platform.
 fn named(store: &Store, tag: &Tag, platform: Option<&Platform>) -> Result<NamedImage, ImageError> {
     let name = Reference::parse_without_default_tag(&tag.name).ok().filter(|name| name.tag().is_some());
     let called = || name.as_ref().map_or_else(|| tag.image.to_string(), Reference::familiar);

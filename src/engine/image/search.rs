@@ -1,15 +1,15 @@
-//! Looking for images in a registry.
+//! Searches images in a registry.
 
 use super::ImageError;
 use crate::base;
 use crate::transport::registry::{Client, Found};
 
-/// What is looked for.
+/// The request.
 #[derive(Debug, Clone, Default)]
 pub struct SearchRequest {
-    /// A word; with a registry before it, such as `localhost:5000/word`, that one is searched.
+    /// A term; with a registry as its prefix, as in `localhost:5000/word`, that registry is searched.
     pub term: String,
-    /// No more than this.
+    /// The maximum number of results.
     pub limit: usize,
     /// `KEY=VALUE`
     pub filters: Vec<String>,
@@ -24,7 +24,7 @@ pub fn search(client: &Client, request: &SearchRequest) -> Result<Vec<Found>, Im
     Ok(found)
 }
 
-/// The registry and the word.
+/// The registry and the search term.
 fn split(term: &str) -> (&str, &str) {
     match term.split_once('/') {
         Some(("docker.io" | "index.docker.io", word)) => ("docker.io", word),

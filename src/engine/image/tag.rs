@@ -1,11 +1,11 @@
-//! Giving an image another name.
+//! Gives an image another name.
 
 use super::ImageError;
 use crate::base::digest::ImageId;
 use crate::image::Reference;
 use crate::store::{Store, Tag};
 
-/// Lets `target` mean what `source` means: of an index all images, with what is annotated.
+/// Makes `target` a name for what `source` refers to: for an index, all images, including annotations.
 pub fn tag(store: &Store, source: &str, target: &Reference) -> Result<ImageId, ImageError> {
     check_target(target)?;
     let image = store.find_image(source)?;
@@ -15,7 +15,7 @@ pub fn tag(store: &Store, source: &str, target: &Reference) -> Result<ImageId, I
     Ok(image.id)
 }
 
-/// What is made here cannot be named by a digest.
+/// Names with a digest can't be given to images here.
 pub fn check_target(target: &Reference) -> Result<(), ImageError> {
     if target.digest().is_some() { Err(ImageError::TagOfDigest) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! The networks that there are.
+//! Lists networks.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use crate::container::network::NetworkRecord;
 use crate::container::networks_of;
 use crate::engine::ResourceError;
 
-/// The filters that a list of networks takes.
+/// The known filters.
 pub const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 
-/// The networks that the filters let through, by name.
+/// The matching networks, by name.
 pub fn list(store_root: &Path, filters: &Filters) -> Result<Vec<NetworkRecord>, ResourceError> {
     let dangling = filters.boolean("dangling")?;
     filters.only("type", "type", &["builtin", "custom"])?;

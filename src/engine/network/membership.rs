@@ -1,4 +1,4 @@
-//! Joining and leaving networks.
+//! Connects containers to networks and disconnects them.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::container::{
     refresh_files, tell_of_network,
 };
 
-/// Why a container could not join or leave a network.
+/// Why a container could not be connected or disconnected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each says what it is")]
@@ -46,7 +46,7 @@ impl MembershipError {
     }
 }
 
-/// Connects a container, which need not run, to a network.
+/// Connects a container, which need not be running, to a network.
 pub fn connect(
     store_root: &Path,
     network: &str,
@@ -61,7 +61,7 @@ pub fn connect(
         let what = "a container that is isolated by chroot alone can't have a network of its own".to_owned();
         return Err(NetworkError::Refused { what }.into());
     }
-    // One that has left its last network has that mode too.
+    // A container that has left its last network has that mode, too.
     let has_left_all = entry.record.networks.is_empty();
     if entry.record.host_config.network_mode == NetworkMode::None && !has_left_all {
         return Err(MembershipError::SeveralWithNone);
@@ -89,7 +89,7 @@ pub fn connect(
         true
     })?;
     if entry.state.pid != 0 {
-        // The name server has to be there before a file leads to it.
+        // The name server has to run before a file refers to it.
         entry.reload()?;
         refresh_files(&entry.record, entry.folder())?;
         tell_of_network(store_root, &record, "connect", Some(&entry.record.id));
@@ -97,8 +97,8 @@ pub fn connect(
     Ok(())
 }
 
-/// Disconnects a container from a network. With `force`, docker looks for what one that is gone has left there, and rbuild's
-/// leave nothing.
+/// Disconnects a container from a network. With `force`, docker cleans up after a container that is gone; rbuild's
+/// containers leave nothing.
 pub fn disconnect(store_root: &Path, network: &str, container: &str, force: bool) -> Result<(), MembershipError> {
     let (containers, networks) = (Containers::of(store_root), networks_of(store_root));
     let record = networks.find(network)?;
@@ -129,7 +129,7 @@ pub fn disconnect(store_root: &Path, network: &str, container: &str, force: bool
     Ok(())
 }
 
-/// What has the host's network, no network, or another container's can't change that.
+/// A container with the host's network, no network, or another container's network can't change that.
 fn check(record: &NetworkRecord, entry: &Entry) -> Result<(), MembershipError> {
     if record.config_only {
         return Err(NetworkError::ConfigOnly { name: record.name.clone() }.into());
@@ -147,7 +147,7 @@ fn check(record: &NetworkRecord, entry: &Entry) -> Result<(), MembershipError> {
     Ok(())
 }
 
-/// How the container's record calls the network.
+/// The network's name in the container's record.
 fn name_in(entry: &Entry, record: &NetworkRecord) -> Option<String> {
     let is_same = |name: &&String| **name == record.name || (name.len() >= 12 && record.id.starts_with(name.as_str()));
     entry.record.networks.keys().find(is_same).cloned()

@@ -1,4 +1,4 @@
-//! Networks: what can be done with them.
+//! Operations on networks.
 
 mod create;
 mod list;
@@ -24,7 +24,7 @@ pub fn inspect(store_root: &Path, name: &str) -> Result<Value, NetworkError> {
     Ok(describe_network(&record, &networks.endpoints(&record)))
 }
 
-/// Removes a network that no running container is in.
+/// Removes a network without running containers.
 pub fn remove(store_root: &Path, name: &str) -> Result<NetworkRecord, NetworkError> {
     let networks = networks_of(store_root);
     let record = networks.find(name)?;

@@ -1,4 +1,4 @@
-//! Removing networks that nothing needs.
+//! Removes networks that are not needed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,11 +7,11 @@ use crate::base::Filters;
 use crate::container::{Containers, networks_of, tell_of_network, tell_of_prune};
 use crate::engine::{Counter, ResourceError};
 
-/// Removes those that no container has, and gives their names. Filters: `label`, `label!` and `until`.
+/// Removes the networks that no container uses, and returns their names. Filters: `label`, `label!` and `until`.
 pub fn prune(store_root: &Path, filters: &Filters, counter: &dyn Counter) -> Result<Vec<String>, ResourceError> {
     let until = filters.until()?;
     let networks = networks_of(store_root);
-    // One that has stopped needs its network when it is started again.
+    // A stopped container needs its network when it is started again.
     let entries = Containers::of(store_root).list()?;
     let used: BTreeSet<String> = entries.into_iter().flat_map(|entry| entry.record.networks.into_keys()).collect();
     networks.forget_deleted_stores();

@@ -1,4 +1,4 @@
-//! How much room things take.
+//! Disk usage.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,49 +9,48 @@ use crate::engine::image::ImageError;
 use crate::engine::image::info::{self, ImageInfo, layer_size};
 use crate::store::{CacheItem, Store, Usage, disk_usage};
 
-/// What takes room in a store. All sizes are in bytes.
+/// The disk usage of a store. All sizes are in bytes.
 pub struct DiskUsage {
-    /// By what is in their layers. What that takes on the disk besides, in blocks, documents and compressed copies, is
-    /// among `rest`.
+    /// By the contents of their layers. Additional disk usage for blocks, documents and compressed copies is in `rest`.
     pub images: Vec<ImageUsage>,
-    /// Images share layers: all of these once.
+    /// The total of all layers, each counted once although images share them.
     pub layers_size: u64,
-    /// Of those, the ones that some container's image has.
+    /// The part of it in images of containers.
     pub used_layers_size: u64,
-    /// With what each has written.
+    /// Each with the size of its changes.
     pub containers: Vec<(Entry, u64)>,
     /// By name.
     pub volumes: Vec<VolumeUsage>,
-    /// The most recently used first.
+    /// Most recently used first.
     pub cache: Vec<CacheItem>,
-    /// The database, locks, the history of builds, what is being written, and what images take besides what is in them:
-    /// the store's own.
+    /// The store's own data: the database, locks, the history of builds, files being written, and what images use in
+    /// addition to their contents.
     pub rest: u64,
 }
 
-/// An image, and what it takes.
+/// The disk usage of an image.
 pub struct ImageUsage {
     /// Which one it is.
     pub image: ImageInfo,
-    /// What its layers' files take.
+    /// The size of its layers' files.
     pub size: u64,
-    /// Of its size, what no other image has.
+    /// The part of it that no other image has.
     pub unique: u64,
-    /// How many containers were made of it.
+    /// The number of containers that were created from it.
     pub users: usize,
 }
 
-/// A volume, and what it takes.
+/// The disk usage of a volume.
 pub struct VolumeUsage {
     /// Which one it is.
     pub record: VolumeRecord,
-    /// How many containers have it.
+    /// The number of containers that use it.
     pub links: usize,
-    /// What its files take.
+    /// The size of its files.
     pub size: u64,
 }
 
-/// Measures all of it.
+/// Measures everything.
 pub fn measure(store: &Store) -> Result<DiskUsage, ImageError> {
     let containers = Containers::of(store.root()).list()?;
     store.hold_nothing();
@@ -74,7 +73,7 @@ pub fn measure(store: &Store) -> Result<DiskUsage, ImageError> {
     Ok(DiskUsage { images, layers_size, used_layers_size, containers, volumes, cache, rest })
 }
 
-/// Each image, what all layers take, and what those take that containers use.
+/// Each image, the size of all layers, and the size of those that containers use.
 fn images(store: &Store, containers: &[Entry]) -> Result<(Vec<ImageUsage>, u64, u64), ImageError> {
     let all = info::all(store)?;
     let layers = |image: &ImageInfo| -> Vec<(DiffId, u64)> {

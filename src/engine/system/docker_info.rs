@@ -1,4 +1,4 @@
-//! What docker's `info` says beside what rbuild has of its own: fields that scripts ask for, true of this machine.
+//! Fields of docker's `info` in addition to rbuild's own: those that scripts query, with this machine's values.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::container::sandbox::{Controllers, machine_memory};
 use crate::engine::version;
 use crate::store::Store;
 
-/// The order in which docker writes its fields; rbuild's own come behind them.
+/// The order of docker's fields; rbuild's own follow.
 const ORDER: &str = "ID Containers ContainersRunning ContainersPaused ContainersStopped Images Driver DriverStatus \
     Plugins MemoryLimit SwapLimit KernelMemoryTCP CpuCfsPeriod CpuCfsQuota CPUShares CPUSet PidsLimit IPv4Forwarding \
     Debug NFd OomKillDisable NGoroutines SystemTime LoggingDriver CgroupDriver CgroupVersion NEventsListener \
@@ -24,7 +24,7 @@ pub fn in_order(mut facts: Map<String, Value>) -> Map<String, Value> {
     known.into_iter().chain(facts).collect()
 }
 
-/// The fields of docker's `system.Info` that say something here. Those of swarms and plugins say that there are none.
+/// The fields of docker's `system.Info` that apply here. Those of swarm and plugins say that there are none.
 pub fn facts(store: &Store, controllers: Option<&Controllers>) -> Map<String, Value> {
     let has = |name: &str| controllers.is_some_and(|found| found.names.iter().any(|known| known == name));
     let variable = |name: &str| {
@@ -68,11 +68,11 @@ pub fn facts(store: &Store, controllers: Option<&Controllers>) -> Map<String, Va
     object(facts).into_iter().chain(object(of_daemons())).collect()
 }
 
-/// What docker says of its daemon, of the programs that it is made of, and of its settings.
+/// What docker reports about its daemon, its components and its settings.
 fn of_daemons() -> Value {
     let client = &version::facts()["Client"];
     json!({
-        // What a daemon has of its own: descriptors, threads and listeners.
+        // A daemon's own descriptors, threads and listeners.
         "NFd": 0,
         "NGoroutines": 0,
         "NEventsListener": 0,
@@ -92,7 +92,7 @@ fn of_daemons() -> Value {
             "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "",
             "RemoteManagers": null,
         },
-        // Containers go on without whoever started them.
+        // Containers keep running when the process that started them ends.
         "LiveRestoreEnabled": true,
         "InitBinary": "rbuild",
         "Warnings": null,
@@ -105,7 +105,8 @@ fn of_daemons() -> Value {
     })
 }
 
-/// Docker's own registry; which others there are, and their mirrors, is in files that `docs/registries.md` names.
+/// Docker's own registry; other registries and their mirrors are configured in the files that `docs/registries.md`
+/// names.
 fn registries() -> Value {
     json!({
         "IndexConfigs": {"docker.io": {"Mirrors": [], "Name": "docker.io", "Official": true, "Secure": true}},
@@ -118,7 +119,7 @@ fn setting(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default().trim().to_owned()
 }
 
-/// Docker makes one up for each engine; the machine has one.
+/// Docker generates one for each engine; the machine's own is used instead.
 fn machine_id() -> String {
     setting("/etc/machine-id")
 }

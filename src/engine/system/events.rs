@@ -1,4 +1,4 @@
-//! What happens to containers, images, networks and volumes.
+//! Events of containers, images, networks and volumes.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -14,22 +14,22 @@ use crate::base::io_error::{AtPath, IoError};
 use crate::image::Reference;
 use crate::store::{Event, Events};
 
-/// How often a face looks for new events. Nothing is watched with inotify(7): the file is not there before the first event,
-/// and another takes its place when it is full. A look that finds nothing is a read(2) and a stat(2).
+/// How often to check for new events. inotify(7) is not used: the file does not exist before the first event, and is
+/// replaced when it is full. A check without new events is a read(2) and a stat(2).
 pub const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
-/// Which events are asked for.
+/// Which events to report.
 #[derive(Debug, Clone)]
 pub struct EventsRequest {
     /// See [`FILTERS`].
     pub filters: Filters,
-    /// Those before are passed over.
+    /// Earlier events are skipped.
     pub since: Timestamp,
-    /// Those after are not waited for.
+    /// Later events are not waited for.
     pub until: Option<Timestamp>,
 }
 
-/// It was to end before it began.
+/// The period ends before it starts.
 #[derive(Debug, thiserror::Error)]
 #[error("`since` time ({}) cannot be after `until` time ({})", since.as_second(), until.as_second())]
 pub struct EndsBefore {
@@ -38,13 +38,13 @@ pub struct EndsBefore {
 }
 
 impl EventsRequest {
-    /// Without `since`, what has been is passed over.
+    /// Without `since`, past events are skipped.
     ///
     /// # Errors
-    /// Where `until` is before `since`.
+    /// If `until` is before `since`.
     pub fn between(filters: Filters, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Self, EndsBefore> {
         match (since, until) {
-            // A moment is what passes while both are read: `--until 0s --since 0s`.
+            // With `--until 0s --since 0s`, time passes between reading the two.
             (Some(since), Some(until)) if until.duration_until(since) >= SignedDuration::from_secs(1) => {
                 Err(EndsBefore { since, until })
             }
@@ -53,25 +53,25 @@ impl EventsRequest {
     }
 }
 
-/// The events of a store, one after another: those that have happened, and those that will.
+/// The events of a store, one after another: past and future ones.
 pub struct EventStream {
     request: EventsRequest,
     follower: Follower,
 }
 
-/// An event, and the line that the store keeps of it.
+/// An event, and the line that the store has of it.
 #[derive(Debug)]
 pub struct ToldEvent {
     /// The event, as docker writes it.
     pub event: Event,
     /// When it happened.
     pub time: Timestamp,
-    /// It as it stands in the store's file.
+    /// Its line in the store's file.
     pub line: String,
 }
 
-/// An event with what docker's API has up to its version 1.51 for containers and images: the action, the ID and a container's
-/// image, which stand elsewhere too.
+/// An event with the fields that docker's API has for containers and images up to version 1.51: the action, the ID and
+/// a container's image, which are duplicates.
 pub fn with_old_fields(event: &Event) -> Result<Value, serde_json::Error> {
     let mut fields = Map::new();
     if matches!(event.kind.as_str(), "container" | "image") {
@@ -88,12 +88,12 @@ pub fn with_old_fields(event: &Event) -> Result<Value, serde_json::Error> {
 }
 
 impl EventStream {
-    /// The events of the store at that folder.
+    /// Opens the events of the store in that folder.
     pub fn open(store_root: &Path, request: EventsRequest) -> Result<Self, IoError> {
         Ok(Self { request, follower: Follower::open(&Events::of(store_root))? })
     }
 
-    /// The next one that is asked for; nothing when there is none by now.
+    /// The next matching event; `None` if there is none yet.
     pub fn next_told(&mut self) -> Result<Option<ToldEvent>, IoError> {
         let EventsRequest { filters, since, until } = &self.request;
         while let Some(line) = self.follower.next()? {
@@ -106,13 +106,13 @@ impl EventStream {
         Ok(None)
     }
 
-    /// Whether none can come any more at that time.
+    /// Whether no further events can match at that time.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.request.until.is_some_and(|until| until <= now)
     }
 }
 
-/// The filters that a list of events takes.
+/// The known filters.
 pub const FILTERS: [&str; 14] = [
     "type",
     "event",
@@ -130,7 +130,7 @@ pub const FILTERS: [&str; 14] = [
     "config",
 ];
 
-/// As docker's `events.Filter`: things go by the beginnings of their ID or name, images by either in full.
+/// As docker's `events.Filter`: objects match by a prefix of their ID or name, images by either in full.
 fn keeps(filters: &Filters, event: &Event) -> bool {
     let attributes = &event.actor.attributes;
     let attribute = |name: &str| attributes.get(name).map_or("", String::as_str);
@@ -142,7 +142,7 @@ fn keeps(filters: &Filters, event: &Event) -> bool {
         let untagged = |name: &str| name.parse::<Reference>().is_ok_and(|name| name.familiar_repository() == wanted);
         wanted == event.actor.id || wanted == of_image || untagged(of_image)
     };
-    // `health_status` stands for `health_status: healthy`, too.
+    // `health_status` also matches `health_status: healthy`.
     let is_event = |wanted: &str| event.action == wanted || event.action.split(':').next() == Some(wanted);
     let things = ["container", "network", "volume", "daemon", "plugin", "node", "service", "secret", "config"];
     filters.exactly("type", &event.kind)
@@ -153,7 +153,7 @@ fn keeps(filters: &Filters, event: &Event) -> bool {
         && filters.labels(attributes)
 }
 
-/// Reads the file of events, and the one that takes its place when it is full.
+/// Reads the file of events, and the one that replaces it when it is full.
 struct Follower {
     events: Events,
     files: Vec<BufReader<File>>,
@@ -173,7 +173,7 @@ impl Follower {
         Ok(follower)
     }
 
-    /// The next line, if there is one by now.
+    /// The next line, if there is one yet.
     fn next(&mut self) -> Result<Option<String>, IoError> {
         let [_, path] = self.events.paths();
         loop {

@@ -1,4 +1,4 @@
-//! How much room folders take.
+//! The sizes of folders.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use rustix::fs::FileType;
 
 use crate::base::foreign::{self, Stat};
 
-/// The bytes of all files below, each counted once however many names it has. What can't be read counts nothing.
+/// The total size of all files below, counting hard links once. Unreadable files are skipped.
 pub fn folder_size(path: &Path) -> u64 {
     let (mut seen, mut size) = (BTreeSet::new(), 0);
     let mut add = |stat: &Stat| {

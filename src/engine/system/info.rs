@@ -1,4 +1,4 @@
-//! What there is here to isolate containers with, and what docker's `info` says.
+//! What is available here to isolate containers, and the content of docker's `info`.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::container::{ContainerError, Containers, Status, Trial, try_isolation}
 use crate::engine::version;
 use crate::store::Store;
 
-/// In docker's names where docker has one.
+/// By docker's names if docker has the field.
 pub fn facts(store: &Store) -> Result<Value, ContainerError> {
     let containers = Containers::of(store.root()).list()?;
     let running = containers.iter().filter(|container| container.is_running).count();
@@ -58,7 +58,7 @@ pub fn facts(store: &Store) -> Result<Value, ContainerError> {
     Ok(docker_info::in_order(facts).into())
 }
 
-/// What a container comes to that is made as far as its program.
+/// The isolation that a container gets, found out by setting one up as far as its program.
 fn isolation(store: &Store) -> String {
     let with_help = |refused: sandbox::Unsupported| match refused.hint {
         Some(hint) => format!("{} ({hint})", refused.what),
@@ -129,7 +129,7 @@ fn landlock() -> String {
     }
 }
 
-/// What keeps a container from devices that it was not given.
+/// What restricts a container's devices.
 fn device_guard() -> String {
     match sandbox::device_guard() {
         Ok(how) => format!("mounts, and {how} for containers that may mount or have devices"),
@@ -137,7 +137,7 @@ fn device_guard() -> String {
     }
 }
 
-/// What `--userns=remap` comes to.
+/// Whether `--userns=remap` works.
 fn user_namespaces(store_root: &Path) -> String {
     match sandbox::can_remap(store_root) {
         Ok(ids) => {

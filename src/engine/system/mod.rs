@@ -1,4 +1,4 @@
-//! What there is as a whole: its room, its versions, what happens in it, what the machine has.
+//! The system as a whole: disk usage, events and info.
 
 pub mod disk_usage;
 mod docker_info;

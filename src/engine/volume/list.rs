@@ -1,4 +1,4 @@
-//! The volumes that there are.
+//! Lists volumes.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,10 +8,10 @@ use crate::container::volume::{VolumeRecord, Volumes};
 use crate::container::{ContainerError, Containers};
 use crate::engine::ResourceError;
 
-/// The filters that a list of volumes takes.
+/// The known filters.
 pub const FILTERS: [&str; 4] = ["dangling", "driver", "label", "name"];
 
-/// The volumes that the filters let through, by name.
+/// The matching volumes, by name.
 pub fn list(store_root: &Path, filters: &Filters) -> Result<Vec<VolumeRecord>, ResourceError> {
     let dangling = filters.boolean("dangling")?;
     let used = used(&Containers::of(store_root))?;
@@ -26,7 +26,7 @@ pub fn list(store_root: &Path, filters: &Filters) -> Result<Vec<VolumeRecord>, R
     Ok(records)
 }
 
-/// The volumes that some container has.
+/// The volumes that containers use.
 pub fn used(containers: &Containers) -> Result<BTreeSet<String>, ContainerError> {
     let entries = containers.list()?;
     Ok(entries.into_iter().flat_map(|entry| entry.record.mounts).map(|mount| mount.name).collect())

@@ -1,4 +1,4 @@
-//! Volumes: what can be done with them.
+//! Operations on volumes.
 
 mod list;
 mod prune;
@@ -14,7 +14,7 @@ use crate::base::rfc3339;
 use crate::container::volume::{NewVolume, VolumeError, VolumeRecord, Volumes};
 use crate::container::{ContainerError, Containers, tell_of_volume, users_of_volume};
 
-/// Makes a volume; one that is there with the same options is taken as it is.
+/// Creates a volume, or returns an existing one with the same options.
 pub fn create(store_root: &Path, new: NewVolume) -> Result<VolumeRecord, VolumeError> {
     let volumes = Volumes::of(store_root);
     let is_there = volumes.find(&new.name).is_ok();
@@ -25,7 +25,7 @@ pub fn create(store_root: &Path, new: NewVolume) -> Result<VolumeRecord, VolumeE
     Ok(record)
 }
 
-/// Removes a volume that no container has.
+/// Removes a volume that no container uses.
 pub fn remove(store_root: &Path, name: &str) -> Result<(), ContainerError> {
     let (volumes, containers) = (Volumes::of(store_root), Containers::of(store_root));
     let users = users_of_volume(&containers, name)?.iter().map(|entry| entry.record.id.clone()).collect();

@@ -1,4 +1,4 @@
-//! Removing volumes that nothing needs.
+//! Removes volumes that are not needed.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::container::{Containers, tell_of_prune, tell_of_volume};
 use crate::engine::system::folder_size;
 use crate::engine::{Counter, ResourceError};
 
-/// What is gone.
+/// What was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrunedVolumes {
     /// Names.
@@ -18,10 +18,10 @@ pub struct PrunedVolumes {
     pub reclaimed: u64,
 }
 
-/// The filters that a prune of volumes takes.
+/// The known filters.
 pub const PRUNE_FILTERS: [&str; 3] = ["label", "label!", "all"];
 
-/// Removes those that no container has: those without a name of their own, or `all`.
+/// Removes the volumes that no container uses: anonymous ones, or `all`.
 pub fn prune(
     store_root: &Path,
     all: bool,
