@@ -7,7 +7,7 @@ use crate::image::{Platform, Reference};
 use crate::language::dockerfile::lint;
 use crate::language::plan::{BaseError, BaseImage, Bases, NamedContext};
 
-/// A name and the platform it was asked for.
+/// A name and the requested platform.
 type Question = (String, String);
 
 /// Asks `inner` each question once, and nothing once it is closed.

@@ -9,7 +9,7 @@ use super::error::BuildError;
 use super::options::{BuildOptions, ContextSource};
 use super::sources::Sources;
 
-/// What is behind an address: a repository, an archive or one file.
+/// The content of an address: a repository, an archive or one file.
 pub struct Brought {
     sources: Sources,
     only_file: Option<Vec<u8>>,

@@ -22,7 +22,7 @@ pub struct Watched {
 pub struct WatchedSlot(Arc<Mutex<Option<Watched>>>);
 
 impl WatchedSlot {
-    /// What the last build has read.
+    /// What the last build read.
     pub fn take(&self) -> Option<Watched> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -22,9 +22,9 @@ use super::progress::{Event, TaskEvent};
 use super::resume::Resume;
 use super::settings::Solver;
 
-/// Between two looks whether another build has made a layer.
+/// The interval of checks whether another build has made a layer.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
-/// From here on the user is told what is waited for.
+/// A longer wait is reported to the user.
 const LONG_WAIT: Duration = Duration::from_millis(500);
 
 /// What was made or found during this build.
@@ -181,10 +181,10 @@ impl Solver<'_> {
         Ok(self.stack_with(request.parent, &layer))
     }
 
-    /// Waits until no other build makes the same layer, and says so where it takes a while.
+    /// Waits until no other build makes the same layer, and reports a long wait.
     fn lock_step(&self, request: &LayerRequest<'_>) -> Result<Lock, StepError> {
         let key = request.key.hex();
-        // What another process makes is not taken then.
+        // Then results of other processes are not used.
         let name = match request.ignore_cache {
             true => format!("step-{key}-{}", std::process::id()),
             false => format!("step-{key}"),

@@ -89,7 +89,7 @@ impl Output {
 fn watch(pipes: &[File]) -> Result<OwnedFd, Errno> {
     let written = epoll::create(CreateFlags::CLOEXEC)?;
     for (which, pipe) in pipes.iter().enumerate() {
-        // A program that waits for room in one pipe must not be waited for at the other.
+        // Reading one pipe must not block while the program waits for space in the other.
         rustix::fs::fcntl_setfl(pipe, OFlags::NONBLOCK)?;
         epoll::add(&written, pipe, EventData::new_u64(which as u64), EventFlags::IN | EventFlags::ET)?;
     }
@@ -139,7 +139,7 @@ mod tests {
         (pieces.into_inner(), tail)
     }
 
-    /// How many bytes were told of that stream.
+    /// How many bytes of that stream were reported.
     fn length(told: &[(bool, String)], errors: bool) -> usize {
         told.iter().filter(|(is_error, _)| *is_error == errors).map(|(_, text)| text.len()).sum()
     }

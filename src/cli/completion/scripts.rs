@@ -2,7 +2,6 @@
 
 /// bash splits words at `=` and `:`, which options and image names contain: the script rejoins them, and removes from
 /// the answers what bash does not replace.
-/// line, and what bash doesn't replace is taken off the answers.
 pub(super) const BASH: &str = r#"_rbuild() {
     local rest=${COMP_LINE:0:COMP_POINT} word line current reply strip index last
     local -a words=()

@@ -6,7 +6,7 @@ use std::path::Path;
 /// The name of kaniko's program.
 const NAME: &str = "executor";
 
-/// The same after a restart: see [`crate::cli::anew`].
+/// The same after a restart: see `crate::cli::anew`.
 pub const ANEW: &str = "executor-anew";
 
 /// Whether this process was started under kaniko's name.
@@ -20,7 +20,6 @@ fn is_name(name: &OsStr) -> bool {
 
 /// Converts the arguments to rbuild's. An image has a single entry point: arguments that begin with a command of rbuild
 /// run that command, all others are kaniko's.
-/// else is for kaniko.
 pub fn are_words_of(mut typed: Vec<OsString>, is_command: fn(&str) -> bool) -> Vec<OsString> {
     let is_own = typed
         .get(1)

@@ -15,7 +15,7 @@ pub(super) const NAME: &str = "docker-buildx";
 /// The name of buildx without docker.
 const ALONE: &str = "buildx";
 
-/// The same after a restart: see [`crate::cli::anew`].
+/// The same after a restart: see `crate::cli::anew`.
 pub const ANEW: &str = "docker-buildx-anew";
 
 /// docker's argument that requests a plugin's metadata.

@@ -146,7 +146,7 @@ impl Shared {
     }
 }
 
-/// Counts the bytes that pass.
+/// Counts the bytes that pass through.
 pub struct Counting<T> {
     inner: T,
     shared: Arc<Shared>,

@@ -3,7 +3,6 @@
 //!
 //! A delta hides nothing: if a name is gone, or a folder has become something else, the layer is made whole. A whiteout
 //! for a name of the other layer would also hide that name in the image's lower layers.
-//! hides a name of the other layer would also hide what an image has there below.
 
 use std::cmp::Ordering;
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,4 +1,4 @@
-//! What `run` and `create` are told of a container, as typed: docker's options.
+//! The options of `run` and `create`, as typed.
 
 use std::path::PathBuf;
 
