@@ -1,4 +1,4 @@
-// The steps as a graph: a column for each stage, and what needs something below it.
+// The steps as a graph: a column for each stage, and each step below those it depends on.
 "use strict";
 {
   const WIDTH = 232, HEIGHT = 40, GAP_X = 46, GAP_Y = 16, HEAD = 30;

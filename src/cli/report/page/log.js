@@ -1,13 +1,13 @@
-// A step's log: lines, ANSI colours, search, and a list of which only what is seen is drawn.
+// A step's log: lines, ANSI colours, search, and a list that only draws its visible part.
 "use strict";
 {
   const ROW = 19;
-  // Browsers have a greatest height; above this, a pixel of the bar stands for more than one of the list.
+  // Browsers limit the height; in longer lists, a pixel of the scroll bar is several of the list.
   const TALLEST = 8e6;
   const ESCAPES = /\x1b(?:\[([0-9;:]*)m|\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\|$)|[PX^_][^\x1b]*(?:\x1b\\|$)|[ -/]*[0-~]|$)/g;
   const cache = new Map();
 
-  /** What the step printed: texts of lines, their times in milliseconds, and the colours that a line begins with. */
+  /** The output of the step: text, time in milliseconds and initial colours of each line. */
   Page.log = (number) => {
     if (cache.has(number)) return cache.get(number);
     const texts = [], times = [];
@@ -20,7 +20,7 @@
         if (lines.length) open = null;
         else continue;
       }
-      // What follows the last line's end is a line that has begun.
+      // Text after the last newline is an incomplete line.
       const last = lines.pop();
       for (const line of lines) {
         texts.push(line);
@@ -36,7 +36,7 @@
     return log;
   };
 
-  /** Colours that were not ended on their line go on. */
+  /** Colours that are not reset continue on the next line. */
   const stylesOf = (texts) => {
     const styles = new Map();
     let style = null;
@@ -96,7 +96,7 @@
     return `rgb(${part(Math.floor(place / 36))},${part(Math.floor(place / 6) % 6)},${part(place % 6)})`;
   };
 
-  /** What a terminal would show of a line: what was written over itself is gone. */
+  /** A line as a terminal shows it: overwritten text is gone. */
   const seen = (text) => {
     const line = text.endsWith("\r") ? text.slice(0, -1) : text;
     const parts = line.includes("\r") ? line.split("\r").filter((part) => part !== "") : null;
@@ -145,7 +145,7 @@
     return out;
   };
 
-  /** The list: a tall empty block gives the scroll bar, and the rows that are seen stick to the top. */
+  /** The list: a tall empty block makes the scroll bar, and the visible rows stick to the top. */
   Page.LogView = class {
     constructor(log) {
       this.log = log;
@@ -161,7 +161,7 @@
 
     get height() { return this.log.texts.length * ROW; }
 
-    /** How far the list is moved when the block is. */
+    /** The ratio of the list's movement to the block's. */
     get scale() {
       const shown = this.element.clientHeight, tall = Math.min(this.height, TALLEST);
       return tall > shown ? (this.height - shown) / (tall - shown) : 1;

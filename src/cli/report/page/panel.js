@@ -1,4 +1,4 @@
-// One step beside the page: why it was executed, what it cost, and what it printed; and the search through all logs.
+// The panel of a step: why it was executed, its resources and its output; and the search in all logs.
 "use strict";
 {
   const MOST_HITS = 200;
@@ -81,7 +81,7 @@
     const hits = Page.make("div", { class: "hits" });
     const status = Page.make("span", { class: "soft", role: "status" });
     let run = 0;
-    /** A step at a time, so that the page answers meanwhile. */
+    /** One step at a time, so that the page stays responsive. */
     const search = async () => {
       const own = (run += 1), wanted = input.value.toLowerCase();
       hits.replaceChildren();

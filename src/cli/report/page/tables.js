@@ -1,4 +1,4 @@
-// The build in numbers and lists: what it was, its steps, its layers and largest files, and its Dockerfile.
+// The build in numbers and lists: a summary, its steps, its layers and largest files, and its Dockerfile.
 "use strict";
 {
   const card = (value, label) => Page.make("div", { class: "card" }, Page.make("b", {}, value), Page.make("span", {}, label));
@@ -121,7 +121,7 @@
       largest.length ? Page.make("div", { class: "scroll" }, Page.make("table", { id: "files" }, head("Size", "Path", "From"), Page.make("tbody", {}, largest))) : null);
   };
 
-  /** The Dockerfile, with what each line cost and what is said of it. */
+  /** The Dockerfile, with the cost of each line and the warnings about it. */
   Page.source = (document_, select) => {
     if (!document_.dockerfile) return null;
     const critical = new Set(document_.critical_path);

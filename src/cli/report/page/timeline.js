@@ -1,7 +1,7 @@
 // When each step was executed, by which worker, and what it waited for.
 "use strict";
 {
-  /** Steps of builds that did not end have no worker: the first lane that is free. */
+  /** Steps of unfinished builds have no worker: they get the first free lane. */
   const lanesOf = (steps) => {
     const lanes = [];
     const executed = steps.map((step, number) => ({ step, number })).filter(({ step }) => step.began !== null && step.name);
@@ -66,7 +66,7 @@
       });
       box.replaceChildren(...marks, ...rows);
     };
-    /** A step with what it needs and what needs it. */
+    /** A step with its dependencies and dependents. */
     const light = (number) => {
       for (const [other, bar] of bars) {
         const isNear = number === null || other === number || steps[number].inputs.includes(other)

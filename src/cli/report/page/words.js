@@ -1,4 +1,4 @@
-// What all parts of the page share: the data, elements, and numbers in words. No text of a build is ever read as HTML.
+// Shared by all parts of the page: the data, elements, and formatted numbers. Text of a build is never parsed as HTML.
 "use strict";
 const Page = {};
 
@@ -67,7 +67,7 @@ Page.parts = (name) => {
 
 Page.took = (step) => (step.began === null || step.ended === null ? 0 : step.ended - step.began);
 
-/** Control characters, and those that turn the direction of what follows, are shown and not obeyed. */
+/** Makes control characters, and those that change the direction of text, visible. */
 Page.harmless = (text) =>
   text.replace(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069\u200e\u200f]/g, (character) => {
     const code = character.charCodeAt(0);
