@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use crate::container::sandbox::is_unread;
 
 /// How long to wait for the client to read the head of a response before sending the rest anyway.
-const READING: Duration = Duration::from_secs(2);
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// The interval between the first checks whether it has; later ones are longer.
-const FIRST_LOOK: Duration = Duration::from_micros(20);
-const LAST_LOOK: Duration = Duration::from_millis(5);
+const FIRST_PAUSE: Duration = Duration::from_micros(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// The client's connection, after the head of the response was sent.
 pub struct Hijacked {
@@ -37,11 +37,11 @@ impl Takeover {
 }
 
 fn wait_until_read(stream: &UnixStream) {
-    let deadline = Instant::now() + READING;
-    let mut pause = FIRST_LOOK;
+    let deadline = Instant::now() + READ_TIMEOUT;
+    let mut pause = FIRST_PAUSE;
     while is_unread(stream) && Instant::now() < deadline {
         std::thread::sleep(pause);
-        pause = LAST_LOOK.min(pause * 2);
+        pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
 

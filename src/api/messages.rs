@@ -16,7 +16,7 @@ use super::output::Output;
 use super::response::{JSON, Response};
 
 /// How many messages are buffered before the sender waits for the client.
-const WAITING: usize = 256;
+const BUFFERED: usize = 256;
 /// docker's end of each message.
 const END: &str = "\r\n";
 
@@ -81,7 +81,7 @@ pub fn answer(
     gone: &Gone,
     work: impl FnOnce(&Messages) -> Result<(), Failure> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let (sender, receiver) = sync_channel(WAITING);
+    let (sender, receiver) = sync_channel(BUFFERED);
     let messages = Messages { sender, is_gone: Arc::default() };
     let told = Arc::clone(&messages.is_gone);
     gone.then(move || told.store(true, Ordering::Relaxed));

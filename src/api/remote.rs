@@ -15,11 +15,11 @@ use tokio_rustls::TlsAcceptor;
 use super::tls::Encryption;
 
 /// How long the TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to read the last data.
-const FAREWELL: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The interval of TCP keepalive, as in Go and therefore docker.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The response to plain HTTP on a TLS port: docker's words, which its CLI shows.
 const NO_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
@@ -30,12 +30,12 @@ pub async fn carry(client: TcpStream, encryption: Option<Encryption>, ours: Unix
     // Failures only make the connection slower, or its end noticed later.
     let _ = client.set_nodelay(true);
     let _ = set_socket_keepalive(&client, true);
-    let _ = set_tcp_keepidle(&client, SIGN_OF_LIFE);
-    let _ = set_tcp_keepintvl(&client, SIGN_OF_LIFE);
+    let _ = set_tcp_keepidle(&client, KEEPALIVE_INTERVAL);
+    let _ = set_tcp_keepintvl(&client, KEEPALIVE_INTERVAL);
     // An error ends the connection, which both sides see.
     let _ = match encryption {
         None => pass_on(client, ours).await,
-        Some(encryption) => match timeout(HANDSHAKE, accept(client, encryption)).await {
+        Some(encryption) => match timeout(HANDSHAKE_TIMEOUT, accept(client, encryption)).await {
             Ok(Ok(client)) => pass_on(client, ours).await,
             Ok(Err(error)) => Err(error),
             Err(_) => Ok(()),
@@ -52,7 +52,7 @@ async fn accept(
         client.write_all(NO_TLS).await?;
         client.shutdown().await?;
         // With unread bytes the client would see a reset instead.
-        let _ = timeout(FAREWELL, copy(&mut client, &mut sink())).await;
+        let _ = timeout(CLOSE_TIMEOUT, copy(&mut client, &mut sink())).await;
         return Err(io::ErrorKind::InvalidData.into());
     }
     TlsAcceptor::from(encryption.config).accept(client).await
@@ -79,7 +79,7 @@ async fn pass_on(client: impl AsyncRead + AsyncWrite, ours: UnixStream) -> io::R
         Either::Right((heard, up)) => {
             heard?;
             // Reads what the client still sends, for the same reason.
-            timeout(FAREWELL, up).await.unwrap_or(Ok(()))
+            timeout(CLOSE_TIMEOUT, up).await.unwrap_or(Ok(()))
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::store::snapshot::forget_layers;
 /// How long a client may take for the head of a request, and how long a connection may be idle.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The size limit of a head in bytes.
-const HEAD: usize = 64 << 10;
+const HEAD_LIMIT: usize = 64 << 10;
 /// The number of threads that handle requests: each waiting request has one.
 const THREADS: usize = 4096;
 /// The pause between two attempts if the process has no file descriptors left.
@@ -145,7 +145,7 @@ async fn converse(stream: UnixStream, service: Service, present: Present) {
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
-        .max_buf_size(HEAD)
+        .max_buf_size(HEAD_LIMIT)
         // Like docker's: some clients compare headers with case.
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), answer);

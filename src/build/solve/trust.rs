@@ -30,7 +30,7 @@ const JAVA_FOLDERS: [&str; 3] = ["/usr/lib/jvm", "/opt/java", "/opt"];
 const JAVA_LIST: [&str; 2] = ["lib/security/cacerts", "jre/lib/security/cacerts"];
 /// The authority alone, for programs that add it to their own list; and with all others.
 const ALONE: &str = "/run/rbuild/ca.pem";
-const TOGETHER: &str = "/run/rbuild/ca-bundle.pem";
+const WITH_OTHERS: &str = "/run/rbuild/ca-bundle.pem";
 /// Node.js and Deno add it to their own list; the other programs read the bundle instead of theirs.
 const ADDING: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "DENO_CERT"];
 const REPLACING: [&str; 8] = [
@@ -70,7 +70,8 @@ pub(super) fn add(
             mounted.mounts.push(file(&path, content));
         }
     }
-    for (target, content, names) in [(ALONE, authority.pem.clone(), &ADDING[..]), (TOGETHER, together, &REPLACING[..])]
+    for (target, content, names) in
+        [(ALONE, authority.pem.clone(), &ADDING[..]), (WITH_OTHERS, together, &REPLACING[..])]
     {
         mounted.mounts.push(file(Path::new(target), content));
         mounted.defaults.extend(names.iter().map(|name| ((*name).to_owned(), target.to_owned())));

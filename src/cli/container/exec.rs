@@ -48,11 +48,11 @@ pub struct Args {
 }
 
 /// docker's exit code for an invalid working directory.
-const NO_FOLDER: u8 = 128;
+const INVALID_FOLDER: u8 = 128;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.workdir.as_deref().is_some_and(|folder| !folder.is_empty() && !folder.starts_with('/')) {
-        return Err(CliError::new("the working directory must be an absolute path").exit_code(NO_FOLDER));
+        return Err(CliError::new("the working directory must be an absolute path").exit_code(INVALID_FOLDER));
     }
     let keys = detach_keys(args.detach_keys.as_deref())?;
     let mut environment = Vec::new();

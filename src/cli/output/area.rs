@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{Stream, width};
 
 /// The size if the terminal does not report one.
-const USUAL: Size = Size { rows: 24, columns: 80 };
+const DEFAULT_SIZE: Size = Size { rows: 24, columns: 80 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -63,7 +63,7 @@ pub fn size(stream: Stream) -> Size {
         Ok(size) if size.ws_col > 0 && size.ws_row > 1 => {
             Size { rows: size.ws_row.into(), columns: size.ws_col.into() }
         }
-        _ => USUAL,
+        _ => DEFAULT_SIZE,
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 pub(super) const NAME: &str = "docker-buildx";
 
 /// The name of buildx without docker.
-const ALONE: &str = "buildx";
+const STANDALONE: &str = "buildx";
 
 /// The same after a restart: see `crate::cli::anew`.
 pub const ANEW: &str = "docker-buildx-anew";
@@ -30,7 +30,7 @@ pub fn is_called() -> bool {
 }
 
 fn is_name(name: &OsStr) -> bool {
-    Path::new(name).file_name().is_some_and(|name| name == NAME || name == ANEW || name == ALONE)
+    Path::new(name).file_name().is_some_and(|name| name == NAME || name == ANEW || name == STANDALONE)
 }
 
 /// The metadata, if docker requests it.

@@ -10,10 +10,10 @@ use crate::base::nearest;
 use crate::cli::CliError;
 
 /// docker's exit code for invalid options, and for containers that can't be run.
-const UNREADABLE: u8 = 125;
+const INVALID_OPTIONS: u8 = 125;
 
 /// Options whose values docker checks only when the command runs, with exit code 1.
-const LOOKED_AT_LATER: &[&str] = &[
+const CHECKED_LATER: &[&str] = &[
     "allow",
     "build-arg",
     "call",
@@ -54,11 +54,11 @@ impl Called<'_> {
             && matches!(self.words.get(self.words.len().saturating_sub(2)).map(String::as_str), Some(group) if group == "container" || self.words.len() == 2)
     }
 
-    fn is_looked_at_later(&self, option: &Arg) -> bool {
+    fn is_checked_later(&self, option: &Arg) -> bool {
         match option.get_long() {
             // For networks and volumes it is checked when it is parsed.
             Some("label") => self.command.get_name() == "build",
-            Some(name) => LOOKED_AT_LATER.contains(&name),
+            Some(name) => CHECKED_LATER.contains(&name),
             None => false,
         }
     }
@@ -72,7 +72,7 @@ impl Called<'_> {
     }
 
     pub fn flaw(&self, flaw: &Flaw) -> CliError {
-        let error = |message: String| self.error(message, UNREADABLE);
+        let error = |message: String| self.error(message, INVALID_OPTIONS);
         match flaw {
             Flaw::UnknownLong { name } => {
                 let known: Vec<&str> = self.flags().filter_map(Arg::get_long).collect();
@@ -116,8 +116,8 @@ impl Called<'_> {
         };
         let given = text(ContextKind::InvalidArg).unwrap_or_default();
         let option = self.option(&given);
-        let is_late = option.is_none_or(|option| self.is_looked_at_later(option));
-        let code = if is_late && !self.runs_containers() { 1 } else { UNREADABLE };
+        let is_late = option.is_none_or(|option| self.is_checked_later(option));
+        let code = if is_late && !self.runs_containers() { 1 } else { INVALID_OPTIONS };
         let value = text(ContextKind::InvalidValue).unwrap_or_default();
         let of = |reason: &str| match option {
             Some(option) => format!("invalid argument \"{value}\" for \"{}\" flag: {reason}", grammar::shown(option)),
@@ -137,7 +137,7 @@ impl Called<'_> {
             }
             ErrorKind::ArgumentConflict => {
                 let other = text(ContextKind::PriorArg).unwrap_or_default();
-                let code = if self.runs_containers() { UNREADABLE } else { 1 };
+                let code = if self.runs_containers() { INVALID_OPTIONS } else { 1 };
                 self.error(format!("conflicting options: cannot specify both {given} and {other}"), code)
             }
             _ => {

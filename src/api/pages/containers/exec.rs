@@ -20,7 +20,7 @@ use crate::container::{Attachment, ContainerError, Entry, ExecRecord, resize_exe
 use crate::engine::container::{RequestError, check_exec, check_exec_start};
 
 /// How long a resize waits for the program to begin, as in docker.
-const BEGINNING: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Default, Deserialize)]
@@ -173,7 +173,7 @@ pub fn inspect(service: &Service, request: &mut Request) -> Result<Response, Api
 
 pub fn resize(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let size = size_of(request)?;
-    let deadline = Instant::now() + BEGINNING;
+    let deadline = Instant::now() + START_TIMEOUT;
     loop {
         let (entry, record) = ExecRecord::find(&service.containers(), request.part("id"))?;
         if record.has_begun() {

@@ -1,5 +1,5 @@
-//! Requests to registries that transfer no image: `GET /images/search`, `GET /distribution/{name}/json` and `POST
-//! /auth`.
+//! Requests to registries that transfer no image: `GET /images/search`, `GET /distribution/{name}/json` and
+//! `POST /auth`.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -15,10 +15,10 @@ use crate::image::Reference;
 use crate::transport::registry::{Client, Found, GivenCredentials, check_password, login_again, registry_host};
 
 /// docker's default limit.
-const USUAL_LIMIT: i64 = 25;
+const DEFAULT_LIMIT: i64 = 25;
 
 pub fn search(_: &Service, request: &mut Request) -> Result<Response, ApiError> {
-    let limit = request.query.number("limit")?.filter(|limit| *limit != 0).unwrap_or(USUAL_LIMIT);
+    let limit = request.query.number("limit")?.filter(|limit| *limit != 0).unwrap_or(DEFAULT_LIMIT);
     let limit = usize::try_from(limit)
         .ok()
         .filter(|limit| (1..=100).contains(limit))

@@ -42,7 +42,7 @@ const SUM: usize = 32;
 /// How many bytes are read and written at a time.
 const PIECE: usize = 64 << 10;
 /// With fewer files, a list costs more than it saves.
-const FEWEST_FILES: usize = 64;
+const MIN_FILES: usize = 64;
 /// ext4 allows a file 65,000 names.
 const MOST_LINKS: u64 = 60_000;
 
@@ -136,7 +136,7 @@ impl Earlier {
 
 /// Writes the list of the layer's content, unless the layer is stored as a delta to another.
 pub(super) fn save(store: &Store, name: &str, diff_id: &DiffId, made: &Copied) -> Result<(), StoreError> {
-    if made.list.len() < FEWEST_FILES || store.layer_folders(diff_id)?.is_none_or(|folders| folders.len() != 1) {
+    if made.list.len() < MIN_FILES || store.layer_folders(diff_id)?.is_none_or(|folders| folders.len() != 1) {
         return Ok(());
     }
     let staging = store.staging()?;

@@ -13,7 +13,7 @@ use crate::cli::output;
 use crate::container::window_size;
 
 /// The size if the terminal does not report one.
-const USUAL: (u16, u16) = (24, 80);
+const DEFAULT_SIZE: (u16, u16) = (24, 80);
 
 pub(super) struct Screen {
     out: File,
@@ -117,7 +117,7 @@ impl Backend for Screen {
     }
 
     fn size(&self) -> io::Result<Size> {
-        let (rows, columns) = window_size().filter(|size| size.0 > 0 && size.1 > 0).unwrap_or(USUAL);
+        let (rows, columns) = window_size().filter(|size| size.0 > 0 && size.1 > 0).unwrap_or(DEFAULT_SIZE);
         Ok(Size::new(columns, rows))
     }
 
