@@ -1,4 +1,4 @@
-//! Which wing and which room of src/ may know which, as docs/architecture.md draws it. Adding to a list is a decision about the design.
+//! Which wing and room of src/ may use which, according to docs/architecture.md. Adding to a list is a design decision.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use regex::Regex;
 #[path = "architecture/circles.rs"]
 mod circles;
 
-/// The wings, each of which may use those before it. The last ones are faces: nothing knows them.
+/// The wings; each may use those before it. The last ones are faces: nothing uses them.
 const WINGS: &[&str] =
     &["base", "image", "language", "store", "transport", "container", "build", "engine", "api", "cli"];
 
@@ -193,7 +193,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine/volume", &["container", "container/volume", "engine", "engine/system"]),
 ];
 
-/// Words that stand only in these folders; the crates and modules that touch the world.
+/// Words that may only occur in these folders; the crates and modules with side effects.
 const ONLY_IN: &[(&str, &[&str])] = &[
     (r"\bunsafe\b", &["container/sandbox"]),
     (r"\bclap::", &["cli"]),
@@ -216,7 +216,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     (r"\bseccompiler::", &["container/sandbox"]),
 ];
 
-/// A face joins everything but another face. (The command line starts the service.)
+/// A face may use everything except another face. (The command line starts the service.)
 fn is_face(own: &str, path: &Path) -> bool {
     if own == "api" {
         assert!(!code_of(path).contains("crate::cli"), "api must not know cli: {}", path.display());
@@ -224,12 +224,11 @@ fn is_face(own: &str, path: &Path) -> bool {
     own == "api"
 }
 
-/// What writes to the standard streams, and the files below src/cli that may have it: everything else is written by
-/// `output`, which makes what comes from elsewhere harmless for a terminal.
+/// What writes to the standard streams, and the files below src/cli that may use it: everything else is written through
+/// `output`, which neutralises untrusted text for a terminal.
 const WRITERS: &[(&str, &[&str])] = &[
     (r"\b(e?println!|e?print!|dbg!|(io::)?std(out|err)\(\))", &["output/"]),
-    // Archives, which are refused where a terminal would get them, what a container printed, and cells that went through
-    // `visible` before.
+    // Archives, which are refused on a terminal, output of containers, and cells that already went through `visible`.
     (
         r"\braw_std(out|err)\(",
         &[
@@ -241,11 +240,11 @@ const WRITERS: &[(&str, &[&str])] = &[
             "container/logs.rs",
         ],
     ),
-    // What they draw went through `visible` before.
+    // What they draw already went through `visible`.
     (r"\bsay_prepared\(|\barea::draw\(", &["output/", "progress/", "transfers/bars.rs"]),
 ];
 
-/// What only computes: what it is given is all that it sees. Rooms, and files of `base`.
+/// What only computes, without side effects: rooms, and files of `base`.
 const PURE: &[&str] = &[
     "base/boolean",
     "base/csv",
@@ -277,14 +276,14 @@ fn source_files() -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
-/// The room that a file belongs to.
+/// The room of a file.
 fn room_of(path: &Path) -> String {
     let inside = path.strip_prefix(source_folder()).unwrap();
     let words: Vec<&str> = inside.iter().map(|word| word.to_str().unwrap().trim_end_matches(".rs")).collect();
     room(words[0], words.get(1).copied())
 }
 
-/// The room of a path of modules: a folder that is listed, or else the wing.
+/// The room of a module path: a folder that is listed, or else the wing.
 fn room(wing: &str, inner: Option<&str>) -> String {
     let inner = inner.map(|inner| format!("{wing}/{inner}"));
     inner.filter(|inner| MAY_USE.iter().any(|(name, _)| name == inner)).unwrap_or_else(|| wing.to_owned())
@@ -326,7 +325,7 @@ fn rooms_use_what_they_may_and_nothing_else() {
         let own = room_of(&path);
         if matches!(own.as_str(), "lib" | "main" | "cli" | "language" | "transport" | "engine") || is_face(&own, &path)
         {
-            // The faces join everything. The others are lists of what is in them.
+            // Faces may use everything. The others are lists of their contents.
             continue;
         }
         let (_, allowed) = MAY_USE.iter().find(|(name, _)| *name == own).expect(&own);
@@ -390,7 +389,7 @@ fn files_stay_small() {
     assert!(found.is_empty(), "over 500 lines: {found:#?}");
 }
 
-/// Where code looks into what somebody else controls: containers' files, volumes, contexts, unpacked images, streams.
+/// Where code reads what others control: containers' files, volumes, contexts, unpacked images, streams.
 const FOREIGN: &[&str] = &[
     "transport/archive/contents.rs",
     "build/remote_cache/folder.rs",
@@ -409,7 +408,7 @@ const FOREIGN: &[&str] = &[
     "build/solve/copy/",
 ];
 
-/// What opens, changes or looks at a path. (Calls that take nothing but a handle are no trouble.)
+/// Calls that open, change or inspect a path. (Calls that only take a handle are harmless.)
 const OPENS_PATHS: &str = concat!(
     r"\b(std::fs|fs)::(read|read_dir|read_link|read_to_string|write|copy|rename|hard_link|create_dir|create_dir_all)\(",
     r"|\b(std::fs|fs)::(remove_\w+|set_permissions|metadata|symlink_metadata|canonicalize)\(",
@@ -419,7 +418,7 @@ const OPENS_PATHS: &str = concat!(
     r"|\b(chmodat|chownat|utimensat|l?(get|set|list|remove)xattr)\(",
 );
 
-/// Files there that may say so all the same, and why.
+/// Files there that may use such calls nevertheless, and why.
 const OWN_PATHS: &[(&str, &str)] = &[
     ("build/remote_cache/folder.rs", "the path of the folder itself, which is its user's own words"),
     ("build/remote_cache/mounts/fill.rs", "a new folder of the store, before it is anybody's"),

@@ -1,4 +1,4 @@
-//! Archives of images: what is written reads back, and what is wrong is refused with nothing left behind.
+//! Image archives: what is written can be read again, and invalid ones are refused without leaving anything behind.
 
 mod support;
 
@@ -26,7 +26,7 @@ fn load_bytes(store: &Store, bytes: &[u8]) -> Result<Vec<Loaded>, ArchiveError> 
     load(store, Source::Stream(Box::new(bytes)), &LoadOptions::default())
 }
 
-/// Nothing of a failed load may be seen, or take up space.
+/// A failed load must not leave anything visible, or use space.
 fn assert_empty(store: &Store) {
     assert!(store.images().unwrap().is_empty());
     assert!(store.tags().unwrap().is_empty());
@@ -80,7 +80,7 @@ fn manifest(config: &[u8], layer: &[u8]) -> Vec<u8> {
     .into_bytes()
 }
 
-/// An OCI archive of one image, as a list of files to spoil.
+/// An OCI archive of one image, as a list of files to corrupt.
 fn oci_files() -> Vec<(String, Vec<u8>)> {
     let layer = layer(b"content");
     let config = config(&host_platform(), &layer);
@@ -159,7 +159,7 @@ fn an_old_docker_archive_with_linked_layers_loads() {
     assert_eq!(loaded[0].names.iter().map(|name| name.familiar()).collect::<Vec<_>>(), ["old:1", "old:2"]);
 }
 
-/// An OCI archive of an image for three platforms, annotated at each level, with an attestation that isn't there.
+/// An OCI archive of an image for three platforms, with annotations at each level, and with a missing attestation.
 fn several_platforms() -> Vec<u8> {
     let mut files = Vec::new();
     let mut entries = Vec::new();
@@ -276,7 +276,7 @@ fn a_layer_that_is_not_what_the_config_says_is_refused() {
 #[test]
 fn an_archive_cut_anywhere_is_refused_and_leaves_nothing() {
     let bytes = archive(&oci_files());
-    // The two blocks at the end say nothing; without them the archive is whole.
+    // The two blocks at the end are optional; without them the archive is complete.
     let content = bytes.len() - 1024;
     for length in (0..content).step_by(256).chain([1, 511, content - 513]) {
         let (_folder, store) = store();

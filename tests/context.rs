@@ -1,4 +1,4 @@
-//! Build contexts on disk: what is seen, what is remembered, and what is noticed.
+//! Build contexts on disk: what is read, what is cached, and which changes are noticed.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use rbuild::build::context::{
 use rbuild::image::layer::FileKind;
 use tempfile::TempDir;
 
-/// Longer than the clock's granularity, as the stat cache sees it.
+/// Longer than the clock's granularity, for the stat cache.
 const SETTLED: Duration = Duration::from_millis(150);
 
 struct Folder {
@@ -105,7 +105,7 @@ fn ignored_folders_are_there_only_for_what_comes_back() {
 #[test]
 fn an_ignored_folder_is_not_even_opened() {
     if rustix::process::geteuid().is_root() {
-        // Root may open everything; a loop of mounts would be needed to show it.
+        // Root may open everything; a mount loop would be needed to test this.
         return;
     }
     let folder = Folder::new(&[("secret/f", ""), ("a", "")]);
@@ -153,7 +153,7 @@ fn files_that_have_just_changed_are_read_again() {
         let context = folder.open("");
         digest(&context, "f");
         context.save_stat_cache().unwrap();
-        // Within the clock's granularity all that stat says may stay the same.
+        // Within the clock's granularity, the stat result may be unchanged.
         let mtime = folder.at("f").metadata().unwrap().modified().unwrap();
         fs::write(folder.at("f"), "bbbb").unwrap();
         File::open(folder.at("f")).unwrap().set_modified(mtime).unwrap();

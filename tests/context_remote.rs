@@ -17,7 +17,7 @@ use rbuild::build::context::http::{HttpError, HttpRequest, download};
 use support::skip;
 use web::{Reply, Request, serve};
 
-/// What the server answers next to a path; after that it serves files.
+/// A special answer for a path; otherwise files are served.
 #[derive(Clone, Copy)]
 enum Fault {
     Status(u16),
@@ -30,7 +30,7 @@ struct Server {
     address: String,
     root: tempfile::TempDir,
     faults: Arc<Mutex<HashMap<String, Vec<Fault>>>>,
-    /// Status of every answer.
+    /// The status of every answer.
     statuses: Arc<Mutex<Vec<u16>>>,
 }
 
@@ -90,7 +90,7 @@ fn a_file_is_downloaded_once_and_then_asked_for_again() {
     assert_eq!(download(&request).unwrap().digest, BlobDigest::of(b"second"));
     assert_eq!(server.statuses(), [200, 304, 200]);
 
-    // What is in the cache and is not what it was is not asked about.
+    // A damaged cache entry is not revalidated.
     fs::write(download(&request).unwrap().path, "broken").unwrap();
     assert_eq!(download(&request).unwrap().digest, BlobDigest::of(b"second"));
     assert_eq!(server.statuses(), [200, 304, 200, 304, 200]);
@@ -132,7 +132,7 @@ fn what_is_too_long_or_not_what_it_should_be_is_refused() {
     assert!(download(&HttpRequest { checksum: Some(BlobDigest::of(b"content")), ..request }).is_ok());
 }
 
-/// Makes a repository that is served as files: two commits on `main`, a tag on the first, a branch on the second.
+/// Creates a repository that is served as files: two commits on `main`, a tag on the first, a branch on the second.
 fn repository(server: &Server) -> Option<(String, String)> {
     let work = tempfile::tempdir().unwrap();
     let script = r#"set -e

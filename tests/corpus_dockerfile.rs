@@ -6,8 +6,8 @@ use rbuild::language::dockerfile::report::Report;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Rows that may differ, because the reference has a plain defect there: it reads flag words byte by byte, so that
-/// `target=/é` becomes two other characters.
+/// Rows that may differ, because the reference has a defect there: it reads flags byte by byte, so that `target=/é`
+/// becomes two other characters.
 const DIFFERENT: [&str; 3] = ["flags-65", "flags-66", "flags-67"];
 
 #[test]
@@ -63,7 +63,7 @@ fn differences(row: &Value) -> Vec<String> {
     differences
 }
 
-/// The words that our text has for a text of the reference.
+/// Our text for a text of the reference.
 fn class(wanted: &str) -> &'static str {
     const CLASSES: &[(&str, &str)] = &[
         ("unknown instruction", "unknown instruction"),
@@ -108,7 +108,7 @@ fn class(wanted: &str) -> &'static str {
     found.map(|(_, ours)| *ours).unwrap_or_else(|| panic!("no class for {wanted:?}"))
 }
 
-/// The first place where the rows differ, for a person.
+/// The first place where the rows differ, for a reader.
 fn first_difference(wanted: &Value, actual: &Value) -> String {
     for key in ["error", "directives", "stages"] {
         if wanted[key] != actual[key] {

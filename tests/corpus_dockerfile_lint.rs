@@ -6,7 +6,7 @@ use rbuild::image::{Platform, Reference};
 use rbuild::language::dockerfile::lint::{BaseImage, LintErrorKind, LintOptions, World, lint, reading_warnings};
 use serde_json::Value;
 
-/// Every base image sets `PATH` only, as when the corpus was measured.
+/// Every base image only sets `PATH`, as when the corpus was measured.
 struct Stub;
 
 impl World for Stub {
@@ -62,7 +62,7 @@ fn rules_and_lines() {
             differences.push(format!("{name}: the error is {:?}, wanted {fails:?}", lint.error));
         }
         if let Some(error) = lint.error.filter(|error| !matches!(error.kind, LintErrorKind::Parse(_))) {
-            // Where the reference knows no line we may know one; where it may choose, so may we.
+            // If the reference has no line, we may have one; if it has a choice, so have we.
             let wanted = row["ast"]["lint"]["error_line"].as_u64();
             let actual = error.lines.map(|lines| u64::from(lines.first));
             if wanted.is_some() && actual != wanted && !row["ast"]["lint"]["error_alternatives"].is_array() {
@@ -96,7 +96,7 @@ fn pairs(warnings: &Value) -> Vec<(u64, String)> {
     rows.map(|row| (row["line"].as_u64().unwrap(), row["rule"].as_str().unwrap().to_owned())).collect()
 }
 
-/// Faults of ports, signals, checksums and devices are met where a build is planned, not by the lint.
+/// Errors about ports, signals, checksums and devices are found when a build is planned, not by the lint.
 fn is_found_by_the_planner(error: &str) -> bool {
     ["containerPort", "invalid signal", "invalid proto", "checksum requires", "device feature"]
         .iter()

@@ -1,4 +1,4 @@
-//! Ten thousand broken Dockerfiles: none panics, none takes long. The same ones in every run.
+//! Ten thousand broken Dockerfiles: none panics or takes long. The same ones in every run.
 
 mod corpus;
 
@@ -9,11 +9,11 @@ use rbuild::language::dockerfile::words::Lexer;
 use rbuild::language::dockerfile::{mount, parse, report::Report};
 
 const MUTATIONS: usize = 10_000;
-/// Of processor time, which does not grow with what else the machine does. Far above what any takes; a hang or quadratic time
-/// would pass it.
+/// CPU time, which does not depend on the machine's load. Far more than any input needs; a hang or quadratic time would
+/// exceed it.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// What mutations put in: the characters with a meaning, and some that break text.
+/// What mutations insert: the characters with a meaning, and some that break text.
 const PIECES: &[&[u8]] = &[
     b"\\\n",
     b"\n",
@@ -104,7 +104,7 @@ fn deep_and_long_inputs_do_no_harm() {
     }
 }
 
-/// The processor time of this thread.
+/// The CPU time of this thread.
 fn used() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
@@ -147,7 +147,7 @@ fn mutate(source: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-/// The oddities of the corpus and its shorter files; without it a few files of our own.
+/// The edge cases of the corpus and its shorter files; without it a few files of our own.
 fn sources() -> Vec<Vec<u8>> {
     let own = [
         "# escape=`\nFROM a AS b\nRUN <<EOF c `\n d\nx\nEOF\nCMD [\"a\", \"b\"]\n",

@@ -1,6 +1,6 @@
-//! Every error of the Dockerfile language as a person sees it, in one golden file.
+//! Every error of the Dockerfile language as it is shown, in one golden file.
 //!
-//! `RBUILD_BLESS=1 cargo test --test dockerfile_errors` writes it anew.
+//! `RBUILD_BLESS=1 cargo test --test dockerfile_errors` rewrites it.
 
 mod support;
 

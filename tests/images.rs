@@ -1,11 +1,11 @@
-//! The commands for images, run as a user runs them.
+//! The commands for images, as a user runs them.
 
 mod support;
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A store of its own with the base image of `fixtures/` in it.
+/// A store with the base image of `fixtures/`.
 struct Rbuild {
     root: tempfile::TempDir,
 }

@@ -1,4 +1,4 @@
-//! The default network, from the inside of a namespace.
+//! The default network, from inside of a namespace.
 
 mod support;
 

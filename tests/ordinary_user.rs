@@ -1,4 +1,5 @@
-//! The main job without root: as whoever runs the tests, or, when that is root, as the first user who has subordinate IDs.
+//! The main functions without root: as the user who runs the tests, or if that is root, as the first user with
+//! subordinate IDs.
 
 mod common;
 
@@ -20,7 +21,7 @@ USER app
 CMD [\"sh\", \"-c\", \"ls -ln /data && id -u\"]
 ";
 
-/// A user who has built `app` of the folder `ctx`.
+/// A user who has built `app` from the folder `ctx`.
 fn with_app() -> Option<User> {
     let user = User::find()?;
     user.write("ctx/Dockerfile", DOCKERFILE);
@@ -46,7 +47,7 @@ fn makes_the_same_image_as_root() {
     let Some(user) = User::find() else { return };
     let Some(root) = TestStore::with_busybox() else { return };
     let epoch = "SOURCE_DATE_EPOCH=1700000000";
-    // What RUN makes has times of its own; WORKDIR, COPY and ADD have not.
+    // The results of RUN contain times; those of WORKDIR, COPY and ADD don't.
     let dockerfile =
         "FROM busybox\nUSER 12\nWORKDIR /made\nCOPY --chown=70:70 file /data/\nCOPY --chmod=4711 file /f\n";
     let arguments = ["build", "-q", "--build-arg", epoch, "ctx"];
@@ -72,7 +73,7 @@ fn saves_what_another_store_loads() {
     assert!(said.contains("1 70       70 "), "{said}");
 }
 
-/// The kernel forbids them to change groups.
+/// The kernel does not let them change groups.
 #[test]
 fn one_id_is_enough_for_files_of_ones_own() {
     let Some(user) = User::with_one_id() else { return };
@@ -85,7 +86,7 @@ fn one_id_is_enough_for_files_of_ones_own() {
     assert!(said.starts_with("0\n0") && said.ends_with("content\n"), "{said}");
 }
 
-/// Where something fails for that, it is said, with what an administrator can do.
+/// If this is the cause of a failure, it is reported, with what an administrator can do.
 #[test]
 fn one_id_is_named_where_it_is_not_enough() {
     let Some(user) = User::with_one_id() else { return };
@@ -98,7 +99,7 @@ fn one_id_is_named_where_it_is_not_enough() {
         (&["run", "--network", "none", "-u", "7", "busybox", "true"], 125),
         (&["run", "--network", "none", "--group-add", "7", "busybox", "true"], 125),
     ];
-    // The second time, what the store's containers share is there already, and holds one user for the same reason.
+    // The second time, the store's shared namespaces exist already, and have one user for the same reason.
     for _ in 0..2 {
         for (arguments, code) in others {
             let said = user.run(arguments).fails(code).stderr();
@@ -124,8 +125,8 @@ fn says_what_it_isolates_with() {
     assert!(said.contains("user namespace"), "{said}");
 }
 
-/// A build in which nothing changed prints the image's ID while it is still in the namespaces it was started in. So that
-/// it can be looked at, there is no room for the ID yet.
+/// A build in which nothing changed prints the image's ID while it is still in its original namespaces. It blocks on a
+/// full pipe at that point, so that it can be inspected.
 #[test]
 fn changes_nothing_without_a_user_namespace() {
     let Some(user) = with_app() else { return };
@@ -147,8 +148,8 @@ fn changes_nothing_without_a_user_namespace() {
     }
 }
 
-/// The kernel makes no user namespace for somebody in a chroot. Images are moved and looked at there all the same; what
-/// needs one fails, and nobody who would write its maps is left waiting at the other end of a pipe.
+/// The kernel creates no user namespace in a chroot. Images can still be moved and inspected there; whatever needs a
+/// user namespace fails, and no helper for its maps is left waiting for a pipe.
 #[test]
 fn without_user_namespaces_images_are_moved_all_the_same() {
     if !is_root() || !has_programs(&["unshare", "chroot", "timeout"]) {
@@ -165,7 +166,7 @@ fn without_user_namespaces_images_are_moved_all_the_same() {
     cage.run(&["system", "check"]).ok();
     assert!(cage.run(&["info"]).ok().stdout().contains("Isolation: "));
     cage.run(&["version"]).ok();
-    // What runs no program is built all the same, and is the same.
+    // Builds without programs work nevertheless, with the same result.
     cage.write("a", "hi\n");
     cage.write("Dockerfile", "FROM busybox\nCOPY --chown=5:6 --chmod=4755 a /a\nUSER 9\nWORKDIR /w/x\n");
     cage.write("Run", "FROM busybox\nRUN true\n");
@@ -177,14 +178,14 @@ fn without_user_namespaces_images_are_moved_all_the_same() {
     }
     assert_eq!(store.run(&["build", "-q", "--reproducible", "."]).ok().stdout(), id);
     assert_eq!(cage.run(&["build", "-q", "--reproducible", "/home"]).ok().stdout(), id, "from the cache");
-    // Steps would be emulated, with the devices around rbuild: there are none. No container runs.
+    // Steps would be emulated, with rbuild's own devices: there are none. No container runs.
     let said = cage.run(&["build", "-f", "/home/Run", "/home"]).fails(1).stderr();
     assert!(said.contains("a null device") || said.contains("emulated on amd64 only"), "{said}");
     let said = cage.run(&["run", "busybox"]).fails(125).stderr();
     assert!(said.contains("this store was made without rights"), "{said}");
 }
 
-/// A folder in which rbuild is all that there is, and somebody who is not root.
+/// A folder with nothing but rbuild, and a user who is not root.
 struct Cage(tempfile::TempDir);
 
 impl Cage {
@@ -196,7 +197,7 @@ impl Cage {
         }
         must_run("cp", &[env!("CARGO_BIN_EXE_rbuild"), &inside("bin/rbuild").display().to_string()]);
         std::fs::copy(busybox_archive()?, inside("home/busybox.tar")).unwrap();
-        // The programs that write maps wait to be told to, and never are.
+        // The programs that write maps wait to be told, and never are.
         for file in ["bin/newuidmap", "bin/newgidmap"] {
             std::fs::write(inside(file), "").unwrap();
         }
@@ -210,7 +211,7 @@ impl Cage {
         Some(Self(cage))
     }
 
-    /// Of the one who is in it.
+    /// Writes a file that belongs to the user.
     fn write(&self, name: &str, content: &str) {
         let path = self.0.path().join("home").join(name);
         std::fs::write(&path, content).unwrap();
@@ -228,7 +229,7 @@ impl Cage {
     }
 }
 
-/// Until a pipe takes no more.
+/// Writes until the pipe is full.
 fn fill(pipe: &mut std::io::PipeWriter) {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
     let flags = fcntl_getfl(&*pipe).unwrap();

@@ -17,7 +17,7 @@ fn row(platform: &Platform) -> Value {
     })
 }
 
-/// Rows that leave the architecture out were measured on linux/amd64.
+/// Rows without an architecture were measured on linux/amd64.
 fn depends_on_host(text: &str) -> bool {
     cfg!(not(target_arch = "x86_64")) && !text.contains('/')
 }

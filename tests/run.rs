@@ -31,7 +31,7 @@ impl Machine {
         Self(store)
     }
 
-    /// Runs a shell script in a container; gives the exit code and what it printed.
+    /// Runs a shell script in a container; returns the exit code and the output.
     fn shell(&self, options: &[&str], script: &str) -> (i32, String) {
         let arguments = [&["run", "--rm", "--network", "none"], options, &["box", "sh", "-c", script]].concat();
         let answer = self.0.run(&arguments);
@@ -139,7 +139,7 @@ fn a_terminal_has_a_size_and_signals() {
     let size = rustix::termios::Winsize { ws_row: 33, ws_col: 99, ws_xpixel: 0, ws_ypixel: 0 };
     rustix::termios::tcsetwinsize(&user_side, size).unwrap();
     let before = rustix::termios::tcgetattr(open()).unwrap();
-    // The size arrives after the program has begun.
+    // The size is set after the program has started.
     let script = "until [ \"$(stty size)\" = '33 99' ]; do sleep 0.05; done; stty size; sleep 100";
     let mut command =
         machine.0.command(&["run", "--rm", "-it", "--init", "--network", "none", "box", "sh", "-c", script]);

@@ -1,4 +1,4 @@
-//! Containers, looked at from inside.
+//! Containers, inspected from inside.
 
 mod support;
 

@@ -1,10 +1,10 @@
-//! Dockerfiles, and what their programs leave behind, against the host.
+//! Attacks on the host by Dockerfiles and what their programs leave behind.
 
 use crate::common::TestStore;
 use crate::fixtures::{Canary, Tar, ends, everybody, with_attacker};
 use crate::machine::Machine;
 
-/// Builds; whether that works is not what is asked. What it says, and what comes of it as files, is nothing of the host's.
+/// Builds, successfully or not, and checks that neither messages nor results contain anything of the host's.
 fn build(machine: &Machine, canary: &Canary, dockerfile: &str, options: &[&str]) {
     machine.0.write("ctx/Dockerfile", dockerfile);
     let out = machine.0.work().join("rootfs");
@@ -17,7 +17,7 @@ fn build(machine: &Machine, canary: &Canary, dockerfile: &str, options: &[&str])
     let _ = std::process::Command::new("rm").arg("-rf").arg(&out).status();
 }
 
-/// Something listens at its end, so that `--ssh` is taken.
+/// An SSH agent's socket with a listener, so that `--ssh` is accepted.
 fn agent(store: &TestStore) -> (std::os::unix::net::UnixListener, String) {
     let path = store.work().join("agent.sock");
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
@@ -46,7 +46,7 @@ fn places_for_mounts_are_taken_away_from_the_layer_and_from_nowhere_else() {
         ] {
             let run = format!("RUN --mount={mount},target=/a/{name} mv /a /m && ln -s {host} /a\n");
             build(&machine, &canary, &format!("FROM busybox\n{run}"), &options);
-            // The folder above is there before, and the one above that.
+            // Its parent folder exists already, and the parent's parent.
             build(&machine, &canary, &format!("FROM busybox\nRUN mkdir -p /a/full\n{run}"), &options);
             let deep = format!(
                 "RUN --mount={mount},target=/x/a/{name} mv /x/a /x/m; ln -s {host} /x/a; mv /x /y; ln -s /y /x\n"

@@ -1,19 +1,19 @@
-//! The right to mount (`--cap-add SYS_ADMIN`) is no right to the host's devices, nor to its cgroups.
+//! The right to mount (`--cap-add SYS_ADMIN`) gives no access to the host's devices or cgroups.
 
 use std::process::Command;
 
 use crate::common::{Answer, has_programs, is_root, skip};
 use crate::machine::Machine;
 
-/// A device that root may open on the host, and that no container has: what to say to mknod(1).
+/// A device that root may open on the host, but no container may; as arguments of mknod(1).
 const DEVICE: &str = "/dev/net/tun";
 const NUMBERS: &str = "c 10 200";
 
-/// Goes on without the hierarchies of version 1, and with the one of version 2.
+/// Unmounts the cgroup v1 hierarchies, and mounts only v2.
 const VERSION_2: &str = "awk '$3 ~ /^cgroup/ {print $2}' /proc/mounts | sort -r | xargs -r umount -l; \
                          mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"";
 
-/// Those versions of cgroups that this machine can show to one program.
+/// The cgroup versions that this machine can show to a program.
 fn versions() -> Vec<u32> {
     if !is_root() {
         skip("only root's containers could open devices, and only root mounts hierarchies");
@@ -39,7 +39,7 @@ fn versions() -> Vec<u32> {
         .collect()
 }
 
-/// Runs a command where only that version is mounted.
+/// Runs a command with only that version mounted.
 fn with_version(machine: &Machine, version: u32, arguments: &[&str]) -> Answer {
     let own = machine.0.command(arguments);
     if version == 1 {
@@ -64,8 +64,8 @@ fn run(machine: &Machine, version: u32, options: &[&str], script: &str) -> Answe
     with_version(machine, version, &arguments)
 }
 
-/// Says `opened` when a node that it made can be opened, after it has tried to allow itself that in the hierarchies that it
-/// can mount, and `null` when what every container has can be.
+/// Prints `opened` if a node that it created can be opened, after trying to allow this in the hierarchies that it can
+/// mount, and `null` if the standard device can be opened.
 fn opens_device() -> String {
     format!(
         "mkdir -p /mnt /cg; mount -t tmpfs none /mnt && mknod /mnt/d {NUMBERS} && mknod /mnt/null c 1 3 && echo made
@@ -87,7 +87,7 @@ fn a_device_of_the_host_cannot_be_opened() {
         let mounts = ["--cap-add", "SYS_ADMIN"];
         for more in [
             &[][..],
-            // Version 2 has no controllers where version 1 has them.
+            // cgroup v2 has no controllers beside v1.
             if version == 1 { &["-m", "100m"] } else { &[] },
             &["--device", "/dev/zero:/dev/other"],
             &["--device", "/dev/zero:/dev/other:r"],
@@ -103,7 +103,7 @@ fn a_device_of_the_host_cannot_be_opened() {
         )
         .ok();
         assert_eq!(with_version(&machine, version, &["exec", "box", "sh", "-c", &script]).stdout(), wanted);
-        // Not even after the one before has tried to change what all such containers share.
+        // Not even after the last container has tried to change what all such containers share.
         assert_eq!(run(&machine, version, &mounts, &script).stdout(), wanted, "version {version}");
         with_version(&machine, version, &["rm", "-f", "box"]).ok();
     }
@@ -131,7 +131,7 @@ fn a_device_is_used_as_it_was_allowed() {
     }
 }
 
-/// What the kernel executes when a cgroup becomes empty is a file in the root of a hierarchy.
+/// The program that the kernel executes when a cgroup becomes empty is named by a file in a hierarchy's root.
 #[test]
 fn the_root_of_no_hierarchy_is_seen() {
     let hierarchies = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -148,7 +148,7 @@ fn the_root_of_no_hierarchy_is_seen() {
                 let answer = run(&machine, version, &[&["--cap-add", "SYS_ADMIN"], options].concat(), &script);
                 assert_eq!(answer.stdout(), "tasks\n", "{controllers}: {}", answer.stderr());
             }
-            // In version 2, all but the root can be frozen.
+            // In cgroup v2, all but the root can be frozen.
             let script = "mkdir /cg; mount -t cgroup2 none /cg && test -e /cg/cgroup.freeze && echo apart";
             let answer = run(&machine, version, &["--cap-add", "SYS_ADMIN"], script);
             assert_eq!(answer.stdout(), "apart\n", "{}", answer.stderr());

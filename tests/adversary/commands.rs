@@ -1,5 +1,5 @@
-//! Every command that touches a container's files, while the container exchanges folders, files and FIFOs for links to the
-//! host's.
+//! Every command that reads or writes a container's files, while the container exchanges folders, files and FIFOs with
+//! links to the host's.
 
 use std::process::Command;
 
@@ -7,11 +7,10 @@ use crate::common::{Answer, wait_for, wait_until};
 use crate::fixtures::{Canary, Setting, Tar, ends, everybody, exchange_all_in, with_attacker};
 use crate::machine::Machine;
 
-/// Each command, so often: a walk passes a dozen names that change places.
+/// How often each command is tried: a walk passes a dozen names that are exchanged.
 const TRIES: usize = 3;
 
-/// A script that fills a folder with pairs of names: a folder or a file that is the container's own, and what it is
-/// exchanged for.
+/// A script that fills a folder with pairs of names: a folder or file of the container's own, and its replacement.
 pub fn pairs(folder: &str, canary: &Canary) -> String {
     let host = canary.path().display();
     format!(
@@ -23,7 +22,7 @@ pub fn pairs(folder: &str, canary: &Canary) -> String {
     )
 }
 
-/// A container of the image `attacker`, called `box`, in which all pairs of `/w` change places.
+/// Starts a container of the image `attacker`, called `box`, which exchanges all pairs in `/w`.
 fn attacked(machine: &Machine, canary: &Canary) {
     let script = format!("{}; : > /ready; sleep 10000", pairs("/w", canary));
     let command = ["run", "-d", "--name", "box", "--network", "none", "attacker", "sh", "-c", &script];
@@ -32,7 +31,7 @@ fn attacked(machine: &Machine, canary: &Canary) {
     exchange_all_in(machine, "box", "/w");
 }
 
-/// Runs a command that may fail, but has to end, and says nothing that is the host's.
+/// Runs a command that may fail, but has to end, and must not print anything of the host's.
 fn answer(machine: &Machine, canary: &Canary, arguments: &[&str]) -> Answer {
     let answer = ends(machine.0.command(arguments));
     canary.assert_not_in(answer.stdout_bytes());
@@ -60,7 +59,7 @@ fn nothing_of_the_host_comes_out() {
             {
                 let source = format!("box:{source}");
                 for options in [&["cp"][..], &["cp", "-a"], &["cp", "-L"]] {
-                    // A name of its own each time: one that is a link is followed, as its user named it.
+                    // A new name each time: a link with that name would be followed, because the user gave it.
                     let out = format!("out-{target}-{number}{}", options.concat());
                     answer(&[options, &[&source, &out]].concat());
                 }
@@ -75,7 +74,7 @@ fn nothing_of_the_host_comes_out() {
                 answer(&["save", "taken"]);
             }
         }
-        // An ordinary user's store is below: nothing is exchanged any more while it is looked through.
+        // An ordinary user's store is below this folder: nothing may be exchanged while it is searched.
         machine.says(&["rm", "-f", "-v", "box"]);
         canary.assert_not_below(&machine.0.work());
     }
@@ -127,7 +126,7 @@ fn a_container_that_was_left_with_links_reaches_nothing_when_it_is_used_again() 
         let host = canary.path().display();
         machine.0.write("file", "mine");
         let file = machine.0.work().join("file").display().to_string();
-        // Places for mounts, above which the container puts links: what was made for them is there on the host as well.
+        // Mount points above which the container puts links: what is created for them exists on the host, too.
         let mounts = [
             "-v".to_owned(),
             "named:/q/empty-folder".to_owned(),
@@ -194,11 +193,11 @@ fn what_a_copy_left_on_the_host_leads_no_later_copy_away() {
 #[test]
 fn files_that_are_none_keep_no_command() {
     for (_, machine) in everybody() {
-        // What rbuild reads of a container: its users, its program.
+        // The container's files that rbuild reads: its users, its program.
         let script = "rm /etc/passwd /etc/group; mkfifo /etc/passwd /etc/group /bin/program; chmod 755 /bin/program; \
                       echo ready; sleep 10000";
         machine.start("box", &[], script);
-        // Who has such files of users is nobody for `exec`.
+        // With such files, a user can't be resolved for `exec`.
         machine.until(&["logs", "box"], |said| said.contains("ready"));
         for arguments in [
             &["exec", "-u", "somebody", "box", "true"][..],
@@ -244,12 +243,12 @@ fn a_copy_runs_nothing_of_the_container() {
     }
 }
 
-/// So many kilobytes of memory, as an address space, are enough.
+/// This much memory, in kilobytes of address space, is enough.
 const MEMORY: &str = "ulimit -v 3000000";
-/// So many files may be open.
+/// This many open files are enough.
 const FILES: &str = "ulimit -n 1000";
 
-/// A command that has limits, as sh(1) sets them.
+/// A command with limits, set by sh(1).
 fn limited(command: &Command, limit: &str) -> Command {
     let script = format!("{limit}; exec \"$0\" \"$@\"");
     let mut limited = Command::new("sh");
@@ -267,7 +266,7 @@ fn limited(command: &Command, limit: &str) -> Command {
 #[test]
 fn users_are_looked_up_in_bounds() {
     for (_, machine) in everybody() {
-        // Files of ten gigabytes that take no room, the second one with more groups than a process can have.
+        // Sparse files of ten gigabytes; the second one has more groups than a process can have.
         let script = "echo some:x:5:5::/:/bin/sh > /etc/passwd; seq 0 70000 | sed 's/.*/g&:x:&:some/' > /etc/group; truncate -s 10G /etc/passwd /etc/group; : > /ready; sleep 10000";
         machine.start("box", &[], script);
         machine.until(&["exec", "box", "ls", "/"], |names| names.contains("ready"));
@@ -375,7 +374,7 @@ fn trees_without_end_stop_no_command() {
             let entries = std::fs::read_dir(machine.0.root().join(folder)).into_iter().flatten().flatten();
             entries.map(|entry| entry.file_name()).collect()
         };
-        // What ran behind a build may be removing something yet; what nobody removes is removed by who comes later.
+        // The background work of a build may still remove something; the rest is removed by the next command.
         wait_for("nothing is left but `by-name`", || {
             machine.run(&["images"]).ok();
             let found = [left("tmp"), left("volumes"), left("containers")].concat();
@@ -384,7 +383,7 @@ fn trees_without_end_stop_no_command() {
     }
 }
 
-/// Two stages that have such a tree, and one that takes it over.
+/// Two stages with such a tree, and one that copies it.
 fn side_by_side(levels: u32) -> String {
     format!(
         "FROM attacker AS one\nRUN attacker deep / {levels}\nFROM attacker AS two\nRUN attacker deep /tmp {levels}\n\
@@ -392,7 +391,7 @@ fn side_by_side(levels: u32) -> String {
     )
 }
 
-/// All that a path can name is an image's as well.
+/// Images may contain everything that a path can name.
 #[test]
 fn trees_as_deep_as_paths_are_long_are_taken() {
     let Some(machine) = Machine::new().and_then(with_attacker) else { return };

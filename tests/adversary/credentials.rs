@@ -1,5 +1,5 @@
-//! Passwords in addresses of repositories: no process has them among its arguments, no file and no record keeps them,
-//! nothing that is shown has them, and no other host is told.
+//! Passwords in URLs of repositories: they are not in the arguments of any process, nor in files, records or messages,
+//! and are not sent to other hosts.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ use crate::common::{Answer, TestStore, has_programs, skip};
 use crate::fixtures::everybody;
 
 const PASSWORD: &str = "s3cret@word/é";
-/// As an address has it.
+/// As written in a URL.
 const WRITTEN: &str = "s3cret%40word%2F%C3%A9";
-/// What is looked for wherever it must not be.
+/// What must not appear anywhere.
 const SIGNS: [&str; 2] = ["s3cret", "czNjcmV0"];
 
-/// A server of repositories for whoever has the password, or another one.
+/// A server of repositories for clients with the password, or another one.
 struct Server {
     address: String,
     folder: tempfile::TempDir,
-    /// What it was told by whom.
+    /// What it was told, and by whom.
     told: Arc<Mutex<Vec<String>>>,
 }
 
@@ -37,7 +37,7 @@ impl Server {
         let address = serve(move |request| {
             let authorization = request.header("authorization").unwrap_or_default().to_owned();
             heard.lock().unwrap().push(authorization.clone());
-            // So that there is time to look at the processes that ask.
+            // Slow enough that the processes of a request can be inspected.
             let reply = Reply { delay: Duration::from_millis(10), ..answer(request, &root, moved_to.as_deref()) };
             match right.is_empty() || right.contains(&authorization) {
                 true => reply,
@@ -66,7 +66,7 @@ fn answer(request: &Request, root: &Path, moved_to: Option<&str>) -> Reply {
     }
 }
 
-/// `r.git`, with `sub.git` as a submodule that is named by its place beside it.
+/// `r.git`, with `sub.git` as a submodule with a relative URL.
 fn repositories(server: &Server) -> bool {
     let script = r#"set -e
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t.invalid GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t.invalid
@@ -86,12 +86,12 @@ for r in sub r; do git -C "$1/$r.git" update-server-info; done"#;
     true
 }
 
-/// Runs a command with a `git` first in its path that writes down what it is called with.
+/// Runs a command with a `git` first in the path that records its arguments.
 fn run_recorded(store: &TestStore, arguments: &[&str]) -> (Answer, String) {
     let (log, folder) = (store.work().join("git.log"), store.work().join("programs"));
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(&log, "").unwrap();
-    // Whoever has the store writes to it.
+    // The owner of the store writes to it.
     std::fs::set_permissions(&log, std::fs::Permissions::from_mode(0o666)).unwrap();
     let path = std::env::var("PATH").unwrap();
     let script = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> {}\nPATH={path} exec git \"$@\"\n", log.display());
@@ -116,13 +116,13 @@ fn files_with_password(folder: &Path) -> Vec<PathBuf> {
     files.filter(|entry| std::fs::read(entry.path()).is_ok_and(|bytes| has(&bytes))).map(|e| e.into_path()).collect()
 }
 
-/// Who watches the arguments of all processes would see what another test types.
+/// A test that watches the arguments of all processes would see those of other tests.
 fn alone() -> std::sync::MutexGuard<'static, ()> {
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Looks at the arguments of all processes until it is told to stop.
+/// Watches the arguments of all processes until it is stopped.
 struct Watch {
     stop: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<Vec<String>>,
@@ -192,7 +192,7 @@ fn a_password_is_the_hosts_it_was_written_for_and_nobody_elses() {
         assert!(config.contains("r.git") && !config.contains("me"), "{config}");
         assert!(server.told.lock().unwrap().contains(&basic("me", PASSWORD)));
 
-        // Who else has a password has the same step.
+        // With another password, the step is the same.
         store.write("ctx/Dockerfile", dockerfile("another"));
         let cached = store.build(&["-t", "made"]).ok().cached();
         assert_eq!(cached.len(), 1, "{cached:?}");

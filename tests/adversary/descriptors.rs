@@ -1,5 +1,5 @@
-//! What a program is given to read from and to write to: pipes of rbuild's, so that it has nothing of the host's that it
-//! could open again through /proc/self/fd.
+//! A program's standard streams are rbuild's pipes, so that it has no file of the host's that it could reopen through
+//! /proc/self/fd.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -10,7 +10,7 @@ use crate::common::{Answer, is_root, skip, wait_until};
 use crate::fixtures::everybody;
 use crate::machine::Machine;
 
-/// Changes all that it can through its descriptors, and says nothing there that is not to be passed on.
+/// Changes everything that it can through its descriptors, and prints nothing else.
 const ATTACK: &str = "for n in 0 1 2; do
     chmod 4777 /proc/$$/fd/$n 2>/dev/null
     chown 7:8 /proc/$$/fd/$n 2>/dev/null
@@ -19,7 +19,7 @@ done
 echo planted >>/proc/$$/fd/0
 echo said; echo complained >&2; exit 3";
 
-/// Files of the host that a command has as its input and output.
+/// Files of the host that are a command's standard streams.
 struct Given {
     paths: [PathBuf; 3],
     before: Vec<(u32, u32, u64)>,
@@ -93,7 +93,7 @@ fn a_program_gets_no_file_of_the_host() {
     }
 }
 
-/// The host's own null device: whoever has it open as root could take it from all others.
+/// The host's own null device: a program that has it open as root could make it unusable for others.
 #[test]
 fn the_null_device_of_a_program_is_not_the_hosts() {
     if !is_root() {
@@ -129,7 +129,7 @@ fn the_null_device_of_a_program_is_not_the_hosts() {
 fn what_a_program_says_arrives_as_it_was_said() {
     let Some(machine) = Machine::new() else { return };
     machine.start("box", &[], "sleep 1000");
-    // One file for both streams keeps the order, appended to or not.
+    // With one file for both streams, their order is kept, whether it is opened for appending or not.
     let script = "i=0; while [ $i -lt 500 ]; do echo o$i; echo e$i >&2; i=$((i+1)); done; exit 4";
     let expected: String = (0..500).map(|number| format!("o{number}\ne{number}\n")).collect();
     for append in [false, true] {
@@ -144,11 +144,11 @@ fn what_a_program_says_arrives_as_it_was_said() {
         assert_eq!(status.unwrap().code(), Some(4));
         assert!(std::fs::read_to_string(&path).unwrap() == expected, "append: {append}");
     }
-    // A lot of it, and to the end.
+    // A lot of data, up to the end.
     let bytes: Vec<u8> = (0..2_000_000u32).flat_map(u32::to_le_bytes).collect();
     let through = machine.0.run_with_input(&["exec", "-i", "box", "cat"], &bytes).ok();
     assert!(through.stdout_bytes() == bytes);
-    // What it leaves behind holds nobody up, and nobody's signal for who no longer reads is lost.
+    // A background process does not delay the exit, and a closed reader is signalled to the program.
     let answer = machine.run(&["exec", "box", "sh", "-c", "sleep 1000 & echo here"]);
     assert_eq!(answer.ok().stdout(), "here\n");
     let (reader, writer) = std::io::pipe().unwrap();

@@ -1,4 +1,4 @@
-//! Descriptions of devices that somebody else may write: they would mount what they like.
+//! CDI specifications that others may write: they could mount anything.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 
@@ -7,7 +7,7 @@ use crate::machine::Machine;
 
 const STRANGER: u32 = 64_322;
 
-/// Builds with the descriptions of the folder `cdi`; gives all that it says.
+/// Builds with the specifications in the folder `cdi`; returns the output.
 fn build(machine: &Machine) -> String {
     machine.0.write(
         "ctx/Dockerfile",
@@ -34,7 +34,7 @@ fn describe(machine: &Machine, folder: &str) {
 #[test]
 fn descriptions_that_others_may_write_mount_nothing() {
     for (name, machine) in everybody() {
-        // It does work where nobody else may.
+        // It works if nobody else may write it.
         machine.0.write("host/secret", "of the host");
         describe(&machine, machine.0.work().join("host").to_str().unwrap());
         assert!(build(&machine).contains("of the host"), "{name}: {}", build(&machine));
@@ -50,7 +50,7 @@ fn descriptions_that_others_may_write_mount_nothing() {
             canary.assert_untouched_by(&(name, path, mode));
             set(path, before);
         }
-        // An ordinary user's rbuild can't tell root's files from those of others, and takes them where it is sent.
+        // An ordinary user's rbuild can't distinguish root's files from those of others, and accepts them.
         if name != "root" {
             continue;
         }

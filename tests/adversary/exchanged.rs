@@ -1,4 +1,4 @@
-//! A container exchanges a folder and a link to the host's while its files are read, mounted or removed.
+//! A container exchanges a folder with a link to the host's while its files are read, mounted or removed.
 
 use std::io::Read as _;
 
@@ -6,10 +6,10 @@ use crate::common::TestStore;
 use crate::fixtures::{Canary, everybody, exchange_in, with_attacker};
 use crate::machine::Machine;
 
-/// So often a command is tried that reads what is exchanged: it hit one time in four.
+/// How often a command is tried that reads what is exchanged: it hit one time in four.
 const TRIES: usize = 24;
 
-/// Starts `box`, which makes a full folder `one` and a link `other` to the canary, and exchanges the two.
+/// Starts `box`, which creates a non-empty folder `one` and a link `other` to the canary, and exchanges the two.
 fn exchanging(machine: &Machine, canary: &Canary, options: &[&str], (one, other): (&str, &str)) {
     let script = format!(
         "mkdir -p {one}; for i in $(seq 200); do echo own > {one}/f$i; done; echo own > {one}/secret; ln -s {} {other}; \
@@ -53,7 +53,7 @@ fn what_is_read_of_a_container_is_its_own() {
             let exported = machine.run(&["export", "box"]);
             canary.assert_not_in(exported.stdout_bytes());
             whole += usize::from(exported.code() == Some(0));
-            // One that is not paused may find that what it reads has gone; what it gives is the container's.
+            // Without a pause, files may disappear while they are read; the result is the container's.
             for pause in ["--pause=false", "--pause"] {
                 if machine.run(&["commit", pause, "box", "taken"]).code() == Some(0) {
                     canary.assert_not_in(machine.run(&["save", "taken"]).ok().stdout_bytes());
@@ -120,7 +120,7 @@ fn places_of_mounts_are_removed_where_they_were_made() {
     }
 }
 
-/// What can't be paused is read while it runs, and the user is told.
+/// A container that can't be paused is read while it runs, with a warning.
 #[test]
 fn who_reads_what_cannot_be_paused_says_so() {
     for (name, machine) in everybody() {
@@ -134,7 +134,7 @@ fn who_reads_what_cannot_be_paused_says_so() {
             let said = answer.stderr();
             assert!(said.contains("warning: the container box could not be paused"), "{name} {arguments:?}: {said}");
         }
-        // Nothing is to be said where it was not asked for.
+        // No warning if no pause was requested.
         let answer = machine.run(&["commit", "--pause=false", "box", "taken"]).ok();
         assert_eq!(answer.stderr(), "", "{name}");
     }
@@ -159,12 +159,12 @@ fn a_container_is_paused_for_as_long_as_it_is_read() {
         found
     };
     if !machine.run(&["pause", "box"]).stdout().contains("box") {
-        // Then it says so.
+        // With a warning.
         let exported = machine.run(&["export", "-o", "out.tar", "box"]).ok();
         assert!(exported.stderr().contains("could not be paused"), "{}", exported.stderr());
         return;
     }
-    // What is paused stays so.
+    // A paused container stays paused.
     let exported = machine.run(&["export", "box"]).ok();
     assert_eq!(machine.field("box", "{{.State.Status}}"), "paused");
     assert!(exported.stderr().is_empty() && content(exported.stdout_bytes()).len() == 2);

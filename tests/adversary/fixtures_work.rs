@@ -1,4 +1,4 @@
-//! The attacks' own tools: what would not notice anything proves nothing.
+//! Tests of the attacks' own tools: tools that notice nothing would prove nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,5 +1,5 @@
-//! The container's init while it still has the host's rights: nothing that an image, a volume or another container supplies
-//! is taken for what rbuild made itself.
+//! The container's init while it still has the host's rights: nothing that an image, a volume or another container
+//! provides is mistaken for rbuild's own.
 
 use std::process::{Command, Stdio};
 
@@ -9,13 +9,13 @@ use crate::machine::Machine;
 
 const CORE_PATTERN: &str = Setting::CORE_PATTERN;
 
-/// Runs a script in a container; whether it starts is not what is asked.
+/// Runs a script in a container, whether it starts or not.
 fn run(machine: &Machine, options: &[&str], image: &str, script: &str) -> Answer {
     machine
         .run(&[&["run", "--rm", "--network", "none"], options, &[image, "/bin/busybox", "sh", "-c", script]].concat())
 }
 
-/// Busybox, and these files below `/`, whatever names they have.
+/// Busybox with these files below `/`, whatever their names.
 fn image(machine: &Machine, name: &str, files: Tar, more: &str) {
     let folder = format!("ctx-{name}");
     machine.0.write(&format!("{folder}/d.tar"), files.bytes());
@@ -24,7 +24,7 @@ fn image(machine: &Machine, name: &str, files: Tar, more: &str) {
     machine.0.run(&["build", "-q", "-t", name, &folder]).ok();
 }
 
-/// Writes through all that could be the cover of something hidden.
+/// Writes through everything that could be the cover of a masked path.
 const WRITE_TO_MASKED: &str =
     "for f in interrupts keys kcore timer_list sched_debug; do echo pwned > /proc/$f; done 2>/dev/null; true";
 
@@ -96,7 +96,7 @@ fn kernel_parameters_are_set_in_the_kernels_own_files() {
             let answer =
                 run(&machine, &["--sysctl", "net.core.somaxconn=1024"], name, "cat /proc/sys/net/core/somaxconn");
             setting.assert_untouched();
-            // Either it was set where it belongs, or nothing was started.
+            // Either it was set in the right place, or nothing was started.
             assert_eq!(answer.code() == Some(0), answer.stdout() == "1024\n", "{name}: {}", answer.stderr());
         }
         assert_eq!(run(&machine, &["--sysctl", "net.core.somaxconn=1024"], "busybox", "true").code(), Some(0));
@@ -140,7 +140,7 @@ fn the_kernels_files_are_not_replaced() {
     }
 }
 
-/// The command with folders of the host open, as whoever calls it may have them.
+/// The command with folders of the host open, which it may inherit from its caller.
 fn with_open_folders(mut command: Command, folder: &str) -> Command {
     let mut shell = Command::new("bash");
     let opened: Vec<String> = [4, 5, 6, 7, 8, 9, 10, 23].map(|number| format!("{number}<{folder}")).to_vec();
@@ -179,7 +179,7 @@ fn the_working_folder_is_in_the_container() {
             let answer = command(&["exec", "-w", folder, "box", "sh", "-c", script]);
             canary.assert_not_in(answer.stdout() + &answer.stderr());
         }
-        // One that was given for another purpose.
+        // A descriptor that was passed for another purpose.
         let mut exec = machine.0.command(&["exec", "-i", "-w", "/proc/self/fd/0", "box", "sh", "-c", script]);
         exec.stdin(std::fs::File::open(canary.path()).unwrap());
         let answer = Answer::of(exec);
@@ -210,7 +210,7 @@ fn a_terminal_is_the_kernels() {
     for (_, machine) in everybody() {
         let canary = Canary::beside(&machine.0);
         machine.0.run(&["volume", "create", "fake"]).ok();
-        // A FIFO would hold rbuild up, a file would be written to.
+        // A FIFO would block rbuild; a file would be written to.
         for make in ["mkfifo /f/ptmx", "echo > /f/ptmx", "mknod /f/ptmx c 1 3"] {
             run(&machine, &["-v", "fake:/f"], "busybox", &format!("rm -f /f/ptmx; {make}"));
             machine.start("box", &["-v", "fake:/dev/pts"], "sleep 1000");
@@ -218,7 +218,7 @@ fn a_terminal_is_the_kernels() {
             assert_ne!(answer.code(), Some(0));
             assert!(answer.stderr().contains("/dev/pts"), "{}", answer.stderr());
             machine.says(&["rm", "-f", "box"]);
-            // The container's own is the kernel's, whatever is seen.
+            // The kernel's own setting of the container is changed, whatever is visible.
             let answer =
                 machine.run(&["run", "--rm", "-t", "--network", "none", "-v", "fake:/dev/pts", "busybox", "true"]);
             assert_eq!(answer.code(), Some(0), "{}", answer.stderr());
@@ -227,7 +227,7 @@ fn a_terminal_is_the_kernels() {
     }
 }
 
-/// `exec` joins what is the container's, and nothing that both have.
+/// `exec` joins the container's own namespaces, and not those that it shares with the host.
 #[test]
 fn a_program_enters_a_container_that_has_the_hosts_namespaces() {
     for (name, machine) in everybody() {
@@ -239,7 +239,7 @@ fn a_program_enters_a_container_that_has_the_hosts_namespaces() {
     }
 }
 
-/// A container that shares its processes sees a new one's init only when that has become the program.
+/// A container that shares its PID namespace sees a new container's init only once that has become the program.
 #[test]
 fn the_init_cannot_be_looked_into() {
     for (name, machine) in everybody() {
@@ -255,8 +255,8 @@ fn the_init_cannot_be_looked_into() {
     }
 }
 
-/// Who may trace all processes of a container finds none among them that has more rights than the container: neither that of
-/// `exec`, nor that of another container that shares its processes.
+/// A program that may trace all processes of a container finds none with more rights than the container: neither the
+/// one of `exec`, nor the one of another container that shares its PID namespace.
 #[test]
 fn nobody_comes_in_with_the_hosts_rights() {
     for (name, machine) in everybody() {
@@ -281,7 +281,7 @@ fn nobody_comes_in_with_the_hosts_rights() {
     }
 }
 
-/// Whether the kernel can't show processes in a procfs but to one of them.
+/// Whether the kernel can only mount a procfs for a PID namespace from inside of it.
 fn is_early_in_shared_processes() -> bool {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
@@ -292,7 +292,7 @@ fn is_early_in_shared_processes() -> bool {
     is_older
 }
 
-/// Memory that two containers share is looked up in the first one's files, whose links may lead anywhere.
+/// Shared memory of two containers is looked up in the first one's files, whose links may lead anywhere.
 #[test]
 fn memory_of_another_container_is_not_the_hosts() {
     if !is_root() {
@@ -314,7 +314,7 @@ fn memory_of_another_container_is_not_the_hosts() {
     assert!(canary.path().exists());
 }
 
-/// Why a program can't be executed is found out without reading all of it.
+/// Finding out why a program can't be executed does not read all of it.
 #[test]
 fn a_program_may_be_of_any_size() {
     let Some(machine) = Machine::new().and_then(with_attacker) else { return };
@@ -328,7 +328,7 @@ fn a_program_may_be_of_any_size() {
     assert!(answer.stderr().contains("/missing"), "{}", answer.stderr());
 }
 
-/// How often a processor had to go slower is hidden for each of them.
+/// The throttling counters of all CPUs are masked.
 #[test]
 fn what_the_host_does_is_hidden() {
     let folders = std::fs::read_dir("/sys/devices/system/cpu").unwrap().flatten();

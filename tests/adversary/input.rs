@@ -1,5 +1,5 @@
-//! Contexts whose Dockerfile, or ignore file, is none: what hangs, what has no end, what leads to a file of the host; and
-//! words and archives that grow without end.
+//! Contexts whose Dockerfile or ignore file is not a plain file: something that blocks, that is endless, or that leads
+//! to a file of the host; and words and archives that grow without limit.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::fixtures::{Canary, Tar, everybody};
 
 const GOOD: &str = "FROM busybox\nCOPY f /\n";
 
-/// A context's folder, with what is in it.
+/// A context's folder and its files.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -42,7 +42,7 @@ impl Folder {
     }
 }
 
-/// None of the pipes of contexts is open: who opens one to be written to, without waiting, is told so.
+/// Checks that none of the contexts' FIFOs is open: opening one for writing, without blocking, reports that.
 #[track_caller]
 fn nobody_reads_pipes(work: &Path) {
     use std::os::unix::fs::FileTypeExt as _;
@@ -54,12 +54,12 @@ fn nobody_reads_pipes(work: &Path) {
     }
 }
 
-/// A build that has to end by itself, and say so in words.
+/// A build that has to end by itself, with a message.
 #[track_caller]
 fn refused(store: &TestStore, arguments: &[&str], words: &str) -> String {
     let usual = store.command(&[&["build", "--progress", "plain"], arguments].concat());
     let mut command = Command::new("timeout");
-    // 124 is its own way to say that it was too long, 137 that it had to kill.
+    // timeout(1) exits with 124 when the time is over, and with 137 if it had to kill.
     command.args(["-k", "1", "60", "prlimit", "--as=4000000000", "--"]).arg(usual.get_program()).args(usual.get_args());
     command.current_dir(store.work()).stdin(Stdio::null());
     for (name, value) in usual.get_envs() {
@@ -107,7 +107,7 @@ fn what_is_no_regular_file_is_refused_at_once() {
         {
             refused(store, &["-f", named, "ctx"], words);
         }
-        // Other contexts, which have ignore files too.
+        // Additional contexts, which may have ignore files too.
         new("ctx").file("Dockerfile", "FROM busybox\nCOPY --from=other f /\n");
         new("other").fifo(".dockerignore");
         refused(store, &["--build-context", "other=other", "ctx"], "it is a FIFO");
@@ -140,7 +140,7 @@ fn a_context_does_not_lead_to_a_file_of_the_host() {
                 assert!(!said.contains(secret.trim()), "{name}: {said}");
             }
         }
-        // In an archive the name after -f is the archive's as well.
+        // For an archive, the name after -f is a path in it, too.
         let archive = Tar::new().link("Dockerfile", &target.display().to_string()).file("f", 0o644, "f");
         std::fs::write(store.work().join("ctx.tar"), archive.bytes()).unwrap();
         for arguments in [&["ctx.tar"][..], &["-f", "Dockerfile", "ctx.tar"]] {
@@ -157,7 +157,7 @@ fn what_the_user_named_is_read_wherever_it_leads() {
     let whole = store.work().join("elsewhere/file");
     Folder::new(&store, "ctx").link("out", "../elsewhere/file").file("inside", GOOD).link("Dockerfile", "inside");
     let build = |arguments: &[&str]| store.run(&[&["build", "-q"], arguments].concat());
-    // Links within a context, also those that name it from the machine's root.
+    // Links within a context, including those with an absolute path.
     let image = build(&["ctx"]).ok().stdout();
     Folder::new(&store, "ctx").file("inside", GOOD).link("Dockerfile", store.work().join("ctx/inside"));
     assert_eq!(build(&["ctx"]).ok().stdout(), image);
@@ -207,7 +207,7 @@ fn words_do_not_grow_without_end() {
     }
 }
 
-/// 64 MiB of zeros again and again: a gigabyte in some kilobytes.
+/// 64 MiB of zeros, repeated: a gigabyte in some kilobytes.
 fn bomb(megabytes: u64) -> Vec<u8> {
     const FRAME: u64 = 64 << 20;
     let mut header = tar::Header::new_ustar();
@@ -245,7 +245,7 @@ fn an_archive_that_grows_without_measure_is_refused() {
             .map(|metadata| metadata.len())
             .sum();
         assert!(left < 200 << 20, "{left} bytes are left of it");
-        // A small file of zeros is somebody's.
+        // A small file of zeros may be legitimate.
         let path = store.write("small.tar.zst", bomb(64)).display().to_string();
         store.run(&["import", &path, "small"]).ok();
     }

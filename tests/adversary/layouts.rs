@@ -1,5 +1,5 @@
-//! Folders in OCI layout, and what builds put into folders: whoever made such a folder, or wrote into it before, leads
-//! nobody to the host's files, and keeps no command from ending.
+//! Folders in OCI layout, and folders into which builds write: whoever created or changed them can't lead a command to
+//! the host's files, or keep it from ending.
 
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
@@ -9,7 +9,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use crate::fixtures::{Canary, ends, everybody};
 use crate::machine::Machine;
 
-/// Whose place a hostile thing takes in a layout.
+/// The names in a layout that are replaced by something hostile.
 const NAMES: [&str; 3] = ["index.json", "blobs", "blobs/sha256"];
 
 fn layout(machine: &Machine) {
@@ -19,7 +19,7 @@ fn layout(machine: &Machine) {
     machine.0.write("other/Dockerfile", "FROM base\nRUN true\n");
 }
 
-/// Makes all in a folder the store's owner's, who may not be who runs the tests.
+/// Gives everything in a folder to the store's owner, who may not be the user who runs the tests.
 fn give(machine: &Machine, folder: &Path) {
     let owner = machine.0.work().metadata().unwrap();
     for entry in walkdir::WalkDir::new(folder).into_iter().flatten() {
@@ -27,7 +27,7 @@ fn give(machine: &Machine, folder: &Path) {
     }
 }
 
-/// What reads a folder, each of which has to end.
+/// Commands that read a folder; each of them has to end.
 fn readers() -> [Vec<&'static str>; 3] {
     [
         vec!["build", "-q", "--build-context", "base=oci-layout://layout:2", "other"],
@@ -55,7 +55,7 @@ fn a_layout_is_read_from_its_own_files() {
                 let place_of = |word: &&str| word.contains("layout:2") == (folder == "layout") && word.contains(folder);
                 for reader in readers().iter().filter(|reader| reader[2..].iter().any(&place_of)) {
                     let answer = ends(machine.0.command(reader));
-                    // A cache that can't be read is no reason to stop.
+                    // An unreadable cache is no reason to stop.
                     let may_go_on = reader.contains(&"--cache-from");
                     assert!(may_go_on || answer.code() != Some(0), "{name} {reader:?} with {kind}");
                 }
@@ -63,7 +63,7 @@ fn a_layout_is_read_from_its_own_files() {
             }
             std::fs::rename(&aside, &place).unwrap();
         }
-        // A link within is as good as the file.
+        // A link within the layout is as good as a file.
         std::fs::rename(work.join("layout/index.json"), work.join("layout/real.json")).unwrap();
         symlink("real.json", work.join("layout/index.json")).unwrap();
         for reader in readers() {

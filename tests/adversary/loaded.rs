@@ -1,5 +1,5 @@
-//! Archives of images that say things twice, or whose names lead elsewhere: what is loaded is what its digests say, and no
-//! file of the host is read or written.
+//! Image archives with duplicates, or with names that lead elsewhere: what is loaded matches its digests, and no file
+//! of the host is read or written.
 
 use rbuild::base::digest::BlobDigest;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ fn layout(name: &str, config: &[u8], layer: &[u8]) -> Vec<(String, Vec<u8>)> {
     ]
 }
 
-/// Archives in which something is there twice, or a name leads elsewhere.
+/// Archives that contain something twice, or in which a name leads elsewhere.
 fn archives(canary: &Canary) -> Vec<(&'static str, Vec<u8>)> {
     let (one, two) = (layer("one"), layer("two"));
     let (of_one, of_two) = (config(&[&one]), config(&[&two]));
@@ -132,7 +132,7 @@ fn archives(canary: &Canary) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What a loaded image has is what its configuration says.
+/// Checks that a loaded image has what its configuration says.
 #[track_caller]
 fn is_what_it_says(machine: &Machine, canary: &Canary, name: &str, what: &str) {
     let image = machine.run(&["inspect", "-f", "{{json .RootFS.Layers}}", name]);
@@ -171,7 +171,8 @@ fn what_is_said_twice_is_what_its_digests_say() {
                 is_what_it_says(&machine, &canary, "made", what);
                 machine.run(&["rmi", "-f", "made"]);
             }
-            // The last of two counts, as when they are unpacked: so a name may move, and its image is whole.
+            // Of duplicates, the last one counts, as when they are unpacked: a name may move, and its image is
+            // complete.
             is_what_it_says(&machine, &canary, "busybox", what);
             let wrong = [
                 "a layer that is",
@@ -187,7 +188,7 @@ fn what_is_said_twice_is_what_its_digests_say() {
     }
 }
 
-/// The same things as the files of a layout's folder.
+/// The same as files of a layout's folder.
 #[test]
 fn what_leads_out_of_a_layout_is_not_in_it() {
     for (_, machine) in everybody() {

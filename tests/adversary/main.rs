@@ -1,5 +1,5 @@
-//! Attacks on the host: by an image, a Dockerfile, a container, a stream, another user. Each is carried out with the real
-//! binary, and what is compared afterwards is the host's file, never a message. SECURITY.md names these tests.
+//! Attacks on the host: by an image, a Dockerfile, a container, a stream, another user. Each is carried out with the
+//! real binary, and then the host's file is compared, never a message. SECURITY.md names these tests.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -10,7 +10,7 @@ mod machine;
 #[path = "../support/web.rs"]
 mod web;
 
-// A file for each kind of attack, one a line.
+// A file for each kind of attack.
 mod builds;
 mod cgroups;
 mod commands;

@@ -1,5 +1,5 @@
-//! The process that stays with a container, and whoever talks to it: other users do not come near, and what its own user's
-//! programs send it, or do not send it, keeps nobody from the container.
+//! Attacks on a container's monitor: other users can't reach it, and programs of its own user can't lock others out of
+//! the container, whatever they send or don't send.
 
 use std::io::{Read as _, Write as _};
 use std::net::UdpSocket;
@@ -14,12 +14,12 @@ use crate::machine::Machine;
 
 const REQUEST: u8 = 1;
 
-/// The folder of a container, which has the monitor's socket.
+/// The folder of a container, which contains the monitor's socket.
 fn folder_of(machine: &Machine, name: &str) -> PathBuf {
     machine.0.root().join("containers").join(machine.field(name, "{{.Id}}"))
 }
 
-/// A socket's path may have no more than 108 bytes.
+/// The path of a socket is limited to 108 bytes.
 fn connect(machine: &Machine, name: &str) -> UnixStream {
     let place = tempfile::Builder::new().prefix("rbuild-monitor-").tempdir_in("/tmp").unwrap();
     let link = place.path().join("m");
@@ -32,7 +32,7 @@ fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind], length.as_slice(), body].concat()
 }
 
-/// All that is sent is no request, or none that is whole.
+/// Messages that are not requests, or incomplete.
 fn messages() -> Vec<Vec<u8>> {
     let huge = [&[REQUEST], (15u32 << 20).to_le_bytes().as_slice(), &[0; 1 << 16]].concat();
     vec![
@@ -40,7 +40,7 @@ fn messages() -> Vec<Vec<u8>> {
         vec![0xff; 1 << 16],
         frame(REQUEST, &[0xff; 64]),
         frame(REQUEST, &[]),
-        // Only a monitor that has no container yet is told which it is.
+        // Only a monitor without a container accepts being told which it is.
         frame(REQUEST, &[0, 1, b'/', 1, b'x', 0, 0, 0, 0]),
         frame(6, &[1]),
         frame(4, b"output"),
@@ -57,7 +57,7 @@ fn answers(machine: &Machine, name: &str) {
     let answer = ends(machine.0.command(&["exec", name, "echo", "here"]));
     assert_eq!(answer.ok().stdout(), "here\n");
     for verb in ["pause", "unpause"] {
-        // Where nothing can be paused, that is said at once.
+        // Where pausing is not supported, this fails at once.
         ends(machine.0.command(&[verb, name]));
     }
     assert_eq!(machine.field(name, "{{.State.Status}}"), "running");
@@ -70,7 +70,7 @@ fn nobody_else_reaches_a_monitor() {
         machine.start("box", &[], "sleep 1000");
         let socket = folder_of(&machine, "box").join("monitor.sock");
         assert!(socket.exists());
-        // Even where the way to the store is everybody's.
+        // Even if the way to the store is open to everybody.
         std::fs::set_permissions(machine.0.work(), std::fs::Permissions::from_mode(0o755)).unwrap();
         assert!(!stranger.can(&format!("test -S {}", socket.display())), "{name}");
         let table = std::fs::read_to_string("/proc/net/unix").unwrap();
@@ -85,13 +85,13 @@ fn what_is_no_request_does_nothing() {
         let mut kept = Vec::new();
         for message in messages() {
             let mut stream = connect(&machine, "box");
-            // It may close its end before all has been sent.
+            // It may close its end before everything is sent.
             let _ = stream.write_all(&message);
             answers(&machine, "box");
             kept.push(stream);
         }
         assert_eq!(machine.says(&["logs", "box"]), "begun", "{name}");
-        // Those of half messages are still there.
+        // The senders of partial messages are still connected.
         assert_eq!(machine.says(&["stop", "-t", "0", "box"]), "box");
         assert_eq!(machine.field("box", "{{.State.Status}} {{.State.ExitCode}}"), "exited 137", "{name}");
         assert_eq!(machine.says(&["start", "box"]), "box");
@@ -114,20 +114,20 @@ fn those_who_say_nothing_keep_nobody_out() {
         limited.current_dir(command.get_current_dir().unwrap());
         ends(limited).ok();
         let monitor = machine.state_number("box", "MonitorPid");
-        // More than it may have open; the rest waits at the socket.
+        // More than it may have open; the rest waits in the socket's backlog.
         let silent: Vec<_> = (0..100).map(|_| connect(&machine, "box")).collect();
         wait_until("it has taken what it can", || {
             let open = std::fs::read_dir(format!("/proc/{monitor}/fd")).map(|folder| folder.count());
             open.is_ok_and(|open| open >= 60)
         });
-        // While nobody else can come in, it waits, and does not turn in circles.
+        // While it can't accept clients, it waits without busy looping.
         let is_busy = |_: &i32| {
             machine.run(&["ps", "-q"]).ok();
             state(monitor) == 'R'
         };
         let busy = (0..20).filter(is_busy).count();
         assert!(busy < 10, "{name}: it was busy {busy} times of 20");
-        // Programs of the container need no monitor, and when the others are gone, all is as before.
+        // Programs of the container need no monitor, and once the others are gone, everything works again.
         assert_eq!(machine.says(&["exec", "box", "echo", "here"]), "here");
         drop(silent);
         answers(&machine, "box");
@@ -146,7 +146,7 @@ fn those_who_stay_silent_are_let_go() {
         stream.set_read_timeout(Some(Duration::from_secs(100))).unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the monitor has closed it");
     }
-    // Who has asked for something waits for as long as it takes.
+    // A client that has sent a request may wait for any time.
     assert!(waiting.try_wait().unwrap().is_none());
     machine.says(&["stop", "-t", "0", "box"]);
     waiting.wait().unwrap();
@@ -171,13 +171,13 @@ fn one_who_takes_nothing_keeps_nobody_waiting_for_the_end() {
     }
 }
 
-/// What a process does, as proc(5) has it: `R` when it runs.
+/// The state of a process in proc(5): `R` if it runs.
 fn state(process: i32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
 }
 
-/// Everybody can read the arguments of all processes.
+/// Every user can read the arguments of all processes.
 #[test]
 fn what_was_typed_is_not_shown_while_a_container_runs() {
     let Some(stranger) = Stranger::new() else { return };
@@ -195,15 +195,15 @@ fn what_was_typed_is_not_shown_while_a_container_runs() {
         let lines = String::from_utf8_lossy(&text).replace('\0', " ");
         assert!(lines.contains("rbuild-monitor"), "{name}: {lines}");
         assert!(!lines.contains(&secret), "{name}: {lines}");
-        // The environment is its owner's.
+        // The environment can only be read by the process's owner.
         let all = stranger.command("sh").args(["-c", "cat /proc/[0-9]*/environ 2>/dev/null"]).output().unwrap();
         assert!(!String::from_utf8_lossy(&all.stdout).contains(&secret), "{name}");
-        // What the program itself is called with is the container's.
+        // The arguments of the program itself belong to the container.
         assert_eq!(machine.says(&["exec", "box", "sh", "-c", "echo $PASSWORD"]), secret);
     }
 }
 
-/// Whoever is on the machine reaches a published port, and every connection costs the monitor descriptors.
+/// Any user of the machine can reach a published port, and every connection costs the monitor descriptors.
 #[test]
 fn who_fills_a_published_port_keeps_nobody_from_the_container() {
     if !is_root() {
@@ -213,7 +213,7 @@ fn who_fills_a_published_port_keeps_nobody_from_the_container() {
     let words = ["run", "-d", "--name", "box", "-p", "127.0.0.1::53/udp", "busybox", "sleep", "1000"];
     let usual = machine.0.command(&words);
     let mut command = std::process::Command::new("sh");
-    // As few as a service has that nobody gave more.
+    // As few as a service has by default.
     command.args(["-c", "ulimit -n 128; exec \"$0\" \"$@\""]).arg(usual.get_program()).args(usual.get_args());
     command.current_dir(machine.0.work());
     for (name, value) in usual.get_envs() {

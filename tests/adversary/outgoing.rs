@@ -1,5 +1,5 @@
-//! Where the user wants something written, somebody else has put a link, a pipe or a file before: another user of the machine
-//! in a folder that is everybody's, or whoever made the context.
+//! The output path was occupied before by a link, a FIFO or a file: by another user of the machine, in a folder that
+//! everybody may write to, or by the creator of the context.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Commands that write a file of that name, and whether it may be there.
+/// Commands that write a file with that name, and whether it may exist.
 fn files(path: &str) -> Vec<Vec<String>> {
     let build = |option: &str, value: &str| words(&["build", "-q", option, value, "ctx"]);
     vec![
@@ -34,7 +34,7 @@ fn files(path: &str) -> Vec<Vec<String>> {
     ]
 }
 
-/// Commands that write into a folder of that name.
+/// Commands that write into a folder with that name.
 fn folders(path: &str) -> Vec<Vec<String>> {
     let build = |option: &str, value: &str| words(&["build", "-q", "--no-cache", option, value, "ctx"]);
     vec![
@@ -49,7 +49,7 @@ fn folders(path: &str) -> Vec<Vec<String>> {
 
 struct Place {
     machine: Machine,
-    /// Everybody may put names into it, and remove their own only.
+    /// A folder with the sticky bit: everybody may create names, and remove only their own.
     shared: PathBuf,
 }
 
@@ -77,7 +77,7 @@ impl Place {
         }
     }
 
-    /// A user puts a link there.
+    /// Lets a user put a link there.
     fn plant(&self, target: &Path, link: &Path, owner: u32) {
         symlink(target, link).unwrap();
         self.give(link, owner);
@@ -102,7 +102,7 @@ fn what_another_user_has_put_there_is_not_written_through() {
             for below in ["", "/full/new", "/new"] {
                 let path = format!("shared/planted{below}");
                 let (files, folders) = (files(&path), folders(&path));
-                // What is written to a file below a link is tried with folders only.
+                // Paths below a link are tried with folders only.
                 let all = if below.is_empty() || matches!(target, "empty-folder" | "") { files } else { Vec::new() };
                 for words in all.iter().chain(&folders) {
                     place.plant(&canary.path().join(target), &planted, STRANGER);
@@ -130,7 +130,7 @@ fn a_pipe_or_a_device_of_another_user_keeps_nobody_waiting() {
             assert_eq!(planted.symlink_metadata().unwrap().uid(), STRANGER);
             place.remove(&planted);
         }
-        // A link of theirs to a device that only root may write to: what is there before is there after.
+        // A link of theirs to a device that only root may write to must be unchanged afterwards.
         if let Some(disk) = disk() {
             let start = |path: &Path| {
                 let mut bytes = vec![0; 4096];
@@ -149,7 +149,7 @@ fn a_pipe_or_a_device_of_another_user_keeps_nobody_waiting() {
     }
 }
 
-/// A disk of memory, which is nobody's.
+/// A RAM disk without a filesystem.
 struct Disk(PathBuf);
 
 impl Drop for Disk {
@@ -180,7 +180,7 @@ fn a_file_of_another_user_is_replaced_or_left_alone() {
             place.give(&planted, STRANGER);
             let kept = std::fs::File::open(&planted).unwrap();
             place.run(&words);
-            // Whoever has it open reads nothing of what was written, nor can change it.
+            // A process that has it open can neither read nor change what was written.
             assert_eq!(std::io::read_to_string(&kept).unwrap(), "theirs", "{name}: {words:?}");
             place.remove(&planted);
         }
@@ -195,7 +195,7 @@ fn names_that_another_user_has_guessed_keep_nothing_from_being_written() {
     for (name, machine) in everybody() {
         let place = Place::new(machine);
         let last: u32 = std::fs::read_to_string("/proc/sys/kernel/ns_last_pid").unwrap().trim().parse().unwrap();
-        // What a process that is started next could call what it is writing.
+        // Possible temporary names of the next processes.
         for process in last..last + 3000 {
             let guessed = place.shared.join(format!(".new-{process}-0"));
             std::fs::write(&guessed, "").unwrap();
@@ -222,7 +222,7 @@ fn no_service_listens_where_a_link_of_another_user_leads() {
             canary.assert_untouched_by(&address);
             place.remove(&planted);
         }
-        // A link in the place of the socket itself gives way.
+        // A link in place of the socket itself is replaced.
         place.plant(&canary.path().join("secret"), &planted, STRANGER);
         place.run(&words(&["system", "service", "--time", "1", "unix://shared/planted"]));
         canary.assert_untouched_by(&"a link in the place of the socket");

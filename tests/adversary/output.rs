@@ -1,5 +1,5 @@
-//! What an image, a program of a build, a container or a registry says reaches a terminal as text, and a pipe as it is.
-//! Here the user's terminal is what is attacked: its title, its clipboard, what stands on it.
+//! Output of images, builds' programs, containers and registries reaches a terminal as plain text, and a pipe
+//! unchanged. The target of these attacks is the user's terminal: its title, its clipboard, its contents.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -7,14 +7,14 @@ use std::net::TcpListener;
 use super::common::TestStore;
 use super::common::screen::Screen;
 
-/// Title, clipboard, screen cleared, a C1 control, delete, a line written over, direction turned around: as `printf` of a
-/// shell takes them.
+/// Title, clipboard, clear screen, a C1 control, delete, overwriting a line, reversed direction: as arguments of the
+/// shell's `printf`.
 const ATTACK: &str = r"\033]0;TITLE\007\033]52;c;aGk=\007\033[2J\302\233H\177safe\rover\342\200\256";
 
-/// What must not be on a terminal, whoever said it.
+/// What must not reach a terminal, from any source.
 const HARMFUL: [&[u8]; 7] = [b"\x1b]", b"\x07", b"\x1b[2J", b"\xc2\x9b", b"\x7f", b"\rover", b"\xe2\x80\xae"];
 
-/// What steers the terminal.
+/// The attack's control sequences.
 fn attack() -> String {
     "\x1b]0;TITLE\x07\x1b]52;c;aGk=\x07\x1b[2J\u{9b}H\x7fsafe\rover\u{202e}".to_owned()
 }
@@ -38,7 +38,7 @@ fn assert_shown(screen: &Screen, what: &str) {
     assert!(holds(&foreign, br"\x1b]0;TITLE\x07"), "{what} does not show it: {}", foreign.escape_ascii());
 }
 
-/// A command's answer on a terminal is harmless, and in pipes it is what it is.
+/// A command's output is harmless on a terminal, and unchanged in pipes.
 #[track_caller]
 fn is_escaped_on_a_terminal_only(store: &TestStore, arguments: &[&str]) {
     let mut screen = Screen::new(50, 500);
@@ -119,7 +119,7 @@ fn names_and_texts_of_images_and_containers_do_not_steer_the_terminal() {
     }
 }
 
-/// As with docker: what a container prints is its user's own affair.
+/// As in docker, the output of a container is the user's own responsibility.
 #[test]
 fn the_streams_of_a_container_stay_as_they_are() {
     let Some(store) = TestStore::with_busybox() else { return };
@@ -163,7 +163,7 @@ fn a_line_without_end_is_cut_on_a_terminal_and_whole_in_a_pipe() {
     let mut screen = Screen::new(30, 200);
     assert_eq!(screen.run(store.command(&["build", "--progress", "plain", "ctx"])), Some(1));
     let count = screen.bytes.iter().filter(|byte| **byte == b'y').count();
-    // The end of it stands in the error, too.
+    // Its end is in the error, too.
     assert!((SHOWN..2 * SHOWN).contains(&count), "{count}");
     let note = format!("[{} more bytes are not shown]", LENGTH - SHOWN);
     assert!(holds(&screen.bytes, note.as_bytes()));
@@ -174,7 +174,7 @@ fn a_line_without_end_is_cut_on_a_terminal_and_whole_in_a_pipe() {
     assert_eq!(lengths.iter().sum::<usize>(), LENGTH);
 }
 
-/// Memory does not grow with a line, and neither does the time that a byte takes.
+/// Memory does not grow with a line's length, nor does the time per byte.
 #[test]
 fn a_line_of_many_megabytes_streams() {
     const LENGTH: usize = 100_000_000;

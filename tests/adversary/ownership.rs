@@ -1,5 +1,5 @@
-//! Another user of the machine: what is in a store is nobody else's to look at, to run, to lock or to change, and nobody
-//! else's store is believed.
+//! Attacks by another user of the machine: they can't read, execute, lock or change anything in a store, and their
+//! stores are not trusted.
 
 use std::io::BufRead as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
@@ -11,10 +11,10 @@ use crate::common::{Answer, TestStore, has_programs, must_run, skip, wait_until}
 use crate::fixtures::{Canary, Stranger, everybody};
 use crate::machine::Machine;
 
-/// Nobody runs the tests as them.
+/// A user ID that nobody has.
 const SOMEBODY: u32 = 64_322;
 
-/// Runs a command whose caller lets everybody write to what it makes, or nobody read it.
+/// Runs a command whose umask lets everybody write its files, or nobody read them.
 fn with_umask(store: &TestStore, umask: &str, arguments: &[&str]) -> Answer {
     let usual = store.command(arguments);
     let mut command = Command::new("sh");
@@ -37,12 +37,12 @@ fn container_folder(machine: &Machine, name: &str) -> PathBuf {
     machine.0.root().join("containers").join(machine.field(name, "{{.Id}}"))
 }
 
-/// What others may do something with, but for what containers have: layers, what they changed, their volumes.
+/// Everything that others can access, except containers' files: layers, changes, volumes.
 fn open_to_others(root: &Path) -> Vec<PathBuf> {
     let kept = ["layers", "upper", "_data", "data-0", "files"];
     let is_own = |entry: &walkdir::DirEntry| !kept.iter().any(|name| entry.file_name() == *name);
     let entries = walkdir::WalkDir::new(root).into_iter().filter_entry(is_own).flatten();
-    // These are the container's; nobody passes the folder that they are in.
+    // These are the container's; nobody else gets into their folder.
     let shown = ["hosts", "hostname", "resolv.conf"];
     let open = entries.filter(|entry| !entry.file_type().is_symlink() && mode_of(entry.path()) & 0o077 != 0);
     open.filter(|entry| !shown.iter().any(|name| entry.file_name() == *name)).map(|entry| entry.into_path()).collect()
@@ -86,14 +86,14 @@ fn nothing_in_a_store_is_anybody_elses_whatever_the_umask() {
     }
 }
 
-/// Whoever the container's program is may use what it was given, though nobody else passes the store.
+/// The container's program can use what it was given, whatever its user, although nobody else gets into the store.
 #[test]
 fn programs_of_all_users_have_what_is_theirs() {
     for (name, machine) in everybody() {
         let script = "cat /etc/hosts /etc/resolv.conf >/dev/null && ls /v / >/dev/null && echo ok";
         let (code, said) = machine.script(&["-u", "7:8", "-v", "vol:/v", "-v", "/n"], script);
         assert_eq!((code, said.as_str()), (0, "ok\n"), "{name}");
-        // A program asks for its limits there, whoever it is.
+        // Programs look up their limits there, whatever their user.
         let limits = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null";
         let limited =
             machine.run(&["run", "--rm", "--network", "none", "-u", "7", "-m", "64m", "busybox", "sh", "-c", limits]);
@@ -141,7 +141,7 @@ fn an_older_store_is_closed_when_it_is_opened() {
         let modes = ["", "tmp", "store.db"].map(|path| mode_of(&store.root().join(path)));
         assert_eq!(modes, [0o700, 0o700, 0o600], "{command:?}");
     }
-    // Links that others could leave in it lead to nothing of the host.
+    // Links that others could leave in it lead to nothing of the host's.
     let canary = Canary::beside(&store);
     for (place, target) in [("link", ""), ("link-to-file", "secret"), ("tmp/link", ""), ("tmp/link-to-file", "secret")]
     {
@@ -152,7 +152,7 @@ fn an_older_store_is_closed_when_it_is_opened() {
     canary.assert_untouched();
 }
 
-/// Whoever else is on the machine can't come near an agent's keys while a build uses them.
+/// Other users of the machine can't reach an agent's keys while a build uses them.
 #[test]
 fn the_agent_of_a_build_answers_nobody_else() {
     if !has_programs(&["ssh-keygen", "ssh-agent", "ssh-add"]) {
@@ -191,8 +191,8 @@ fn a_folder_of_other_things_is_neither_closed_nor_used() {
     assert_eq!((mode_of(&folder), std::fs::read_dir(&folder).unwrap().count()), (0o755, 1));
 }
 
-/// A disk of its own: what its filesystem has in it, and files that keep room free, do not stand against a store. Folders
-/// do: that may be the root of others' programs or homes.
+/// A separate disk: its filesystem's own files, and files that reserve space, don't prevent a store. Folders do: it may
+/// be the root of others' programs or homes.
 #[test]
 fn a_mounted_filesystem_becomes_a_store_but_for_folders_of_other_things() {
     for (things, is_used) in [
@@ -227,7 +227,7 @@ fn a_store_that_somebody_else_made_is_not_believed() {
     let canary = Canary::beside(store);
     let volume = format!("{}:/host", canary.path().display());
     machine.says(&["create", "--name", "box", "-v", &volume, "busybox", "sh", "-c", "echo x > /host/new"]);
-    // As if it were all of another user.
+    // As if everything belonged to another user.
     for entry in walkdir::WalkDir::new(store.root()).into_iter().flatten() {
         lchown(entry.path(), Some(SOMEBODY), Some(SOMEBODY)).unwrap();
     }
@@ -253,7 +253,7 @@ fn a_store_that_somebody_else_made_is_not_believed() {
             "{command:?}: {said}"
         );
     }
-    // A link to a store of one's own that somebody else has made, as in /tmp, and may lead elsewhere at any time.
+    // A link to the user's own store that somebody else has created, for example in /tmp, and can redirect at any time.
     let link = store.work().join("link");
     symlink(&root, &link).unwrap();
     for (linked, owner) in [(SOMEBODY, 0), (0, SOMEBODY)] {
@@ -267,7 +267,7 @@ fn a_store_that_somebody_else_made_is_not_believed() {
     }
     give(&link, 0);
     store.run(&["--root", &link.display().to_string(), "images"]).ok();
-    // Whoever may rename it may put another one there.
+    // A user who may rename it can replace it.
     std::fs::create_dir(store.work().join("theirs")).unwrap();
     give(&store.work().join("theirs"), SOMEBODY);
     let said = store.run(&["--root", "theirs/store", "images"]).ok().stderr();
@@ -275,7 +275,7 @@ fn a_store_that_somebody_else_made_is_not_believed() {
     assert_eq!(mode_of(&store.work().join("theirs/store")), 0o700);
 }
 
-/// What was asked for by name is the caller's file.
+/// A path that the caller gave is trusted.
 #[test]
 fn what_is_handed_out_has_the_callers_rights() {
     let Some(store) = TestStore::with_busybox() else { return };
@@ -308,14 +308,14 @@ fn what_is_handed_out_has_the_callers_rights() {
     }
 }
 
-/// Who can open a file can lock it, and let all wait that want the lock.
+/// A user who can open a file can lock it, and block all others.
 #[test]
 fn nobody_else_locks_the_networks_even_of_an_older_version() {
     if !has_programs(&["unshare", "setpriv"]) || Stranger::new().is_none() {
         return skip("somebody else and a mount namespace are needed");
     }
     let Some(machine) = Machine::new() else { return };
-    // As an older version has left it, where no other test is.
+    // As an older version has left it, in a namespace where no other test is.
     let script = "mkdir -p /run/rbuild && mount -t tmpfs -o mode=755 older /run/rbuild || exit 90
         cd /run/rbuild && mkdir -p networks/n owners && touch networks/lock networks/n/lock
         chmod 755 networks networks/n owners && chmod 644 networks/lock networks/n/lock
@@ -339,7 +339,7 @@ fn nobody_else_locks_the_networks_even_of_an_older_version() {
     assert_eq!(answer.code(), Some(0), "{}{}", answer.stdout(), answer.stderr());
 }
 
-/// Whoever has the number of a container's program may look into its root (ptrace(2)): past the folders of the store, which
+/// The user whose ID a container's program has may look into its root (ptrace(2)), bypassing the store's folders, which
 /// are closed to them.
 #[test]
 fn setuid_programs_of_a_step_give_no_rights_to_who_gets_at_its_root() {
@@ -352,7 +352,7 @@ fn setuid_programs_of_a_step_give_no_rights_to_who_gets_at_its_root() {
     std::fs::create_dir(store.work().join("ctx")).unwrap();
     std::fs::copy(id, store.work().join("ctx/id")).unwrap();
     for isolation in ["chroot", "full"] {
-        // The program is dynamic, and finds its libraries where the stranger is.
+        // The program is dynamically linked, and finds its libraries in the stranger's root.
         let text = format!(
             "FROM busybox\nCOPY --chmod=4755 id /suid-id\nUSER {SOMEBODY}:{SOMEBODY}\n\
              RUN echo begun-{isolation} > /tmp/begun; until [ -e /tmp/seen ] || [ $((i+=1)) -gt 900 ]; do sleep 0.1; done\n"
@@ -360,7 +360,7 @@ fn setuid_programs_of_a_step_give_no_rights_to_who_gets_at_its_root() {
         store.write("ctx/Dockerfile", &text);
         let mut build = store.command(&["build", "--no-cache", "-q", "--isolation", isolation, "ctx"]);
         let mut build = build.stdout(Stdio::null()).spawn().unwrap();
-        // As them: whether they get in, is the kernel's affair; what the program is for them, is rbuild's.
+        // Run as the stranger: the kernel decides whether they get in, but rbuild what the program can do for them.
         let script = format!(
             "for root in /proc/[0-9]*/root; do
                 grep -qs begun-{isolation} $root/tmp/begun || continue

@@ -1,5 +1,5 @@
-//! The attacks again on containers of root that have other users on the host (`--userns=remap`): what rbuild does for them, it
-//! does with root's rights all the same.
+//! The attacks on containers of root with their own users (`--userns=remap`): rbuild acts for them with root's rights
+//! nevertheless.
 
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -10,10 +10,10 @@ use crate::common::{Answer, is_root, skip};
 use crate::fixtures::{Canary, Setting, Tar, add_image, ends, exchange_all_in, with_attacker};
 use crate::machine::Machine;
 
-/// Users of the host that nobody is.
+/// User IDs of the host that nobody has.
 const USERS: &str = "--userns=remap:3000000:65536";
 
-/// A machine of root, whose kernel and disk know ID-mapped mounts; nothing, with the reason said, where there is none.
+/// A machine of root whose kernel and filesystem support ID-mapped mounts; skips, with a reason, if there is none.
 fn machine() -> Option<Machine> {
     if !is_root() {
         skip("only root can give containers other users");
@@ -164,7 +164,7 @@ fn a_program_gets_no_file_of_the_host() {
     }
 }
 
-/// The host's null device, which root alone may change.
+/// The host's null device, which only root may change.
 #[test]
 fn the_null_device_is_the_containers() {
     let Some(machine) = machine() else { return };

@@ -1,5 +1,5 @@
-//! Repositories of strangers, as contexts and as sources of ADD: nothing that is in them is executed on the host, and no file
-//! of the host gets into what is made of them.
+//! Repositories of strangers, as contexts and as sources of ADD: nothing in them is executed on the host, and no file
+//! of the host gets into the result.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -10,8 +10,8 @@ use crate::common::{Answer, has_programs};
 use crate::fixtures::{Canary, ends, everybody};
 use crate::machine::Machine;
 
-/// Makes `$1/NAME.git` for each attack, and says its name. `$2` is a file that only a repository's program would make, `$3`
-/// the host's folder, `$4` a repository of the host's owner.
+/// Creates `$1/NAME.git` for each attack, and prints its name. `$2` is a file that only a repository's program would
+/// create, `$3` the host's folder, `$4` a repository of the host's owner.
 const ATTACKS: &str = r##"set -e
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t.invalid GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t.invalid
 SERVED=$1 MARK=$2 HOST=$3 PRIVATE=$4
@@ -86,7 +86,7 @@ begin; git commit -q -m 1; link=$(printf %s "$HOST/secret" | git hash-object -w 
 for name in .lfsconfig .gitattributes .gitmodules .gitignore .dockerignore .mailmap; do tree 120000 $name "$link"; done; publish_tree links
 "##;
 
-/// Runs rbuild with programs of this folder first in its path.
+/// Runs rbuild with the programs in this folder first in its path.
 fn with_programs(machine: &Machine, folder: &Path, arguments: &[&str]) -> Answer {
     let mut command = machine.0.command(arguments);
     command.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()));
@@ -123,7 +123,7 @@ fn nothing_of_a_repository_is_executed_and_nothing_of_the_host_gets_into_it() {
         let attacks = made.ok().stdout();
         let attacks: Vec<&str> = attacks.lines().collect();
         assert!(attacks.len() > 25, "{attacks:?}");
-        // A `git lfs` that says where it was sent.
+        // A `git lfs` that prints where it was sent.
         let programs = work.join("programs");
         machine.0.write(
             "programs/git-lfs",

@@ -1,10 +1,10 @@
-//! SECURITY.md and docs/security-cves.md name tests that exist.
+//! Checks that the tests named in SECURITY.md and docs/security-cves.md exist.
 
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-/// Where `area::part::test` would be: in a file of the area's folder, in the area's own file, or a fuzz target.
+/// Whether `area::part::test` exists: in a file of the area's folder, in the area's own file, or as a fuzz target.
 fn exists(name: &str) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let parts: Vec<&str> = name.split("::").collect();

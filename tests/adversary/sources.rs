@@ -1,5 +1,5 @@
-//! What a container or a step is given of the host, exchanged while it is given: it has the one or the other, whole, and
-//! rbuild changes nothing of either.
+//! Files of the host that are exchanged while they are given to a container or a step: it gets one or the other
+//! completely, and rbuild changes neither.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::machine::Machine;
 
 const TRIES: usize = 12;
 
-/// Makes all in a folder the store's owner's, who may not be who runs the tests.
+/// Gives everything in a folder to the store's owner, who may not be the user who runs the tests.
 fn give(machine: &Machine, folder: &Path) {
     use std::os::unix::fs::MetadataExt as _;
     let owner = machine.0.work().metadata().unwrap();
@@ -30,7 +30,7 @@ fn a_bind_is_the_one_or_the_other() {
         }
         symlink("real", place.join("other")).unwrap();
         machine.0.write("host/file-one", "one\n");
-        // Whoever follows this changes the canary.
+        // Following this would change the canary.
         symlink(canary.path().join("empty-folder"), place.join("file-other")).unwrap();
         give(&machine, &place);
         let _exchangers = [Exchanger::of(&place, "one", "other"), Exchanger::of(&place, "file-one", "file-other")];
@@ -106,7 +106,7 @@ fn a_secret_is_the_one_or_the_other() {
     }
 }
 
-/// A context whose files are exchanged for links to the host's, FIFOs and folders while it is sent.
+/// A context whose files are exchanged with links to the host's, FIFOs and folders while it is sent.
 #[test]
 fn a_context_is_what_lies_in_it() {
     for (name, machine) in everybody() {

@@ -1,4 +1,4 @@
-//! Streams out of containers, whose files change while they are read, and streams that somebody made.
+//! Streams from containers whose files change while they are read, and malicious streams.
 
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::common::wait_until;
 use crate::fixtures::{Canary, Tar, everybody, with_attacker};
 use crate::machine::Machine;
 
-/// Headers of a file `evil` beside the target, one after another: whoever counts wrong takes them for the next entry.
+/// Headers of a file `evil` beside the target, repeated: if the length is wrong, they are taken for the next entry.
 fn headers() -> Vec<u8> {
     let one = Tar::new().file("evil", 0o644, "").bytes();
     one[..512].repeat(32)
@@ -20,7 +20,7 @@ fn a_file_that_grows_has_the_length_of_its_header() {
         machine.start("box", &[], "mkdir /dir; touch /dir/a-log; echo last > /dir/last; sleep 1000");
         machine.until(&["exec", "box", "sh", "-c", "ls /dir/last; true"], |found| !found.is_empty());
         machine.says(&["cp", "-q", "headers", "box:/headers"]);
-        // It grows, and is shortened before it fills the disk.
+        // It grows, and is truncated before it fills the disk.
         let grow = "while true; do i=0; while [ $i -lt 300 ]; do cat /headers; i=$((i+1)); done > /dir/a-log; done";
         machine.says(&["exec", "-d", "box", "sh", "-c", grow]);
         let mut whole = 0;
@@ -34,7 +34,7 @@ fn a_file_that_grows_has_the_length_of_its_header() {
             let copied = std::fs::read_dir(out.join("dir")).unwrap().count();
             assert_eq!(copied, 2, "{name}: {}", answer.stderr());
             assert_eq!(std::fs::read_to_string(out.join("dir/last")).unwrap(), "last\n");
-            // One that became shorter meanwhile is an error, and only that.
+            // A file that became shorter meanwhile is an error, and nothing else is.
             match answer.code() {
                 Some(0) => whole += 1,
                 code => assert!(code == Some(1) && answer.stderr().contains("became shorter"), "{}", answer.stderr()),
@@ -57,7 +57,7 @@ fn special_files_go_both_ways() {
         machine.start("box", &[], script);
         machine.until(&["exec", "box", "stat", "-c", "%Y", "/f"], |time| time.trim() == "1000");
         let out = machine.0.work().join("out");
-        // A second copy replaces what the first one made.
+        // A second copy replaces the files of the first one.
         for _ in 0..2 {
             machine.run(&["cp", "box:/f", "out"]).ok();
         }
@@ -90,7 +90,7 @@ fn devices_are_copied_or_said() {
             Some(0) => assert!(copy.unwrap().file_type().is_char_device(), "{name}"),
             _ => assert!(copy.is_err() && answer.stderr().contains("null"), "{name}: {}", answer.stderr()),
         }
-        // All else is there either way.
+        // Everything else exists in any case.
         assert!(machine.0.work().join("out/z").exists(), "{name}");
     }
 }
@@ -127,7 +127,7 @@ fn packed_archives_are_taken() {
     std::io::Read::read_to_end(&mut encoder, &mut packed).unwrap();
     machine.0.run_with_input(&["cp", "-", "box:/"], &packed).ok();
     assert_eq!(machine.says(&["exec", "box", "cat", "/etc/packed"]), "packed");
-    // A link among the archive's parents leads where it leads in the container.
+    // A link among the archive's parent folders is resolved in the container.
     assert!(machine.says(&["exec", "box", "ls", "-ld", "/way"]).contains("->"));
     machine.0.run_with_input(&["cp", "-", "box:/"], b"no archive at all, but long enough to be one").fails(1);
 }
@@ -151,7 +151,7 @@ fn links_are_copied_and_written_through() {
     assert!(work.join("out/followed/f").is_file());
     machine.run(&["cp", "box:/nosuch/../d/f", "out/plain"]).ok();
     assert_eq!(std::fs::read_to_string(work.join("out/plain")).unwrap(), "in\n");
-    // What a dangling link leads to is made.
+    // The target of a dangling link is created.
     machine.run(&["cp", "out/plain", "box:/dangling"]).ok();
     assert_eq!(machine.says(&["exec", "box", "cat", "/nowhere"]), "in");
     std::os::unix::fs::symlink("later", work.join("waits")).unwrap();

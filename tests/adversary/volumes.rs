@@ -14,7 +14,7 @@ fn answer(machine: &Machine, canary: &Canary, arguments: &[&str]) -> Answer {
     answer
 }
 
-/// A container that has the volume `vol` with pairs of names that change places.
+/// Starts a container with the volume `vol`, in which pairs of names are exchanged.
 fn attacked(machine: &Machine, canary: &Canary) {
     let script = format!("{}; : > /ready; sleep 10000", pairs("/v", canary));
     machine.says(&["run", "-d", "--name", "box", "--network", "none", "-v", "vol:/v", "attacker", "sh", "-c", &script]);
@@ -64,7 +64,7 @@ fn volumes_are_measured_filled_and_removed_where_they_are() {
             answer(&machine, &canary, &["system", "check", "--repair"]);
         }
         machine.says(&["rm", "-f", "box"]);
-        // Whoever still has a hold of the folder goes on.
+        // A process that still has the folder open continues.
         let data = machine.says(&["volume", "inspect", "-f", "{{.Mountpoint}}", "vol"]);
         let data = std::path::Path::new(&data);
         let exchangers: Vec<_> = (1..=4)

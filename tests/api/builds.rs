@@ -1,4 +1,4 @@
-//! Builds by the classic builder's API.
+//! Builds through the classic builder's API.
 
 use std::io::Write as _;
 
@@ -33,7 +33,7 @@ fn steps_are_told_in_the_classic_builders_words() {
     let again = text_of(&messages(&send(&served, "/build", &context).is(200)));
     assert!(again.contains("Step 3/6 : RUN echo said\n ---> Using cache\n"), "{again}");
     assert!(!again.contains("\nsaid\n"), "{again}");
-    // What only changes the config is as old as what comes after it.
+    // A change of the config only is as old as what follows it.
     let end = "Step 5/6 : ENV A=b\n ---> Using cache\nStep 6/6 : CMD [\"x\"]\n ---> Using cache\nSuccessfully built";
     assert!(again.contains(end), "{again}");
     let other = tar(&[("Dockerfile", dockerfile.replace("A=b", "A=c").as_str())]);
@@ -45,14 +45,14 @@ fn steps_are_told_in_the_classic_builders_words() {
     assert!(text_of(&anew).contains("\nsaid\n"));
 }
 
-/// What the service remembers of layers is of those that are there.
+/// The service's memory of layers only has existing ones.
 #[test]
 fn layers_that_were_removed_and_made_again() {
     let Some(archive) = crate::common::busybox_archive() else { return };
     let archive = std::fs::read(archive).unwrap();
     let store = TestStore::empty();
     let served = Served::of(&store);
-    // Somebody who stays, as panels do.
+    // A client that stays connected, as panels do.
     let stays = http::open(&served.socket, "GET", "/events", &[], b"");
     let context = tar(&[("Dockerfile", "FROM busybox AS base\nFROM scratch\nCOPY --from=base /etc /x\n")]);
     for _ in 0..3 {
@@ -68,7 +68,7 @@ fn layers_that_were_removed_and_made_again() {
     drop(stays);
 }
 
-/// The classic builder's stages, of which one changes only its config in the middle.
+/// The classic builder's stages, one of which changes only its config in the middle.
 #[test]
 fn configs_in_the_middle_are_as_old_as_the_next_step() {
     let Some(store) = TestStore::with_busybox() else { return };
@@ -113,7 +113,7 @@ fn steps_join_a_network_that_somebody_has_made() {
     let unknown = send(&served, "/build?networkmode=no-such", &tar(&[("Dockerfile", "FROM busybox\nRUN true\n")]));
     assert!(unknown.text().contains("no-such not found"), "{}", unknown.text());
     served.ask("DELETE", &format!("/containers/{id}?force=1"), None).is(204);
-    // Nothing of the builds is left in it.
+    // The builds have left nothing in it.
     served.ask("DELETE", &format!("/networks/{name}"), None).is(204);
 }
 
@@ -221,7 +221,7 @@ fn the_cache_of_builds_is_pruned() {
     assert!(all["CachesDeleted"].is_array(), "{all}");
 }
 
-/// As the classic builder does it: images that are named are the only ones that steps are taken from.
+/// As in the classic builder: cached steps are only taken from the named images.
 #[test]
 fn steps_are_taken_from_images_that_are_named() {
     let Some(store) = TestStore::with_busybox() else { return };

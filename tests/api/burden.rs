@@ -1,4 +1,4 @@
-//! Many clients at once, and a disk that is full.
+//! Many clients at once, and a full disk.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -19,7 +19,7 @@ fn two_hundred_clients_are_answered_at_once() {
     let Some(store) = TestStore::loaded() else { return };
     let served = Served::of(&store);
     let id = create(&served, json!({"HostConfig": {"NetworkMode": "none"}}));
-    // Half of them stay, with a stream that says nothing.
+    // Half of them stay, with a silent stream.
     let streams: Vec<http::Open> =
         (0..CLIENTS / 2).map(|_| http::open(&served.socket, "GET", "/events", &[], b"")).collect();
     assert!(streams.iter().all(|stream| stream.status == 200));
@@ -31,7 +31,7 @@ fn two_hundred_clients_are_answered_at_once() {
             });
         }
     });
-    // Those who connect and say nothing, or half of a request, keep nobody waiting.
+    // Clients that connect without sending a complete request block nobody.
     let half: Vec<UnixStream> = (0..CLIENTS)
         .map(|_| {
             let mut stream = UnixStream::connect(&served.socket).unwrap();
@@ -40,7 +40,7 @@ fn two_hundred_clients_are_answered_at_once() {
         })
         .collect();
     served.get("/_ping").is(200);
-    // They hear that somebody is gone, each of them.
+    // Each of them is told that a container is gone.
     served.ask("DELETE", &format!("/containers/{id}"), None).is(204);
     for mut stream in streams {
         let event: serde_json::Value = serde_json::from_slice(&stream.chunk()).unwrap();
@@ -90,7 +90,7 @@ fn a_full_disk_is_an_error_and_nothing_is_half_written() {
     };
     let before = served.get("/images/json").is(200).json();
     let ballast = small.fill(200 << 10);
-    // An image that is not here yet, a build's context, a layer that a step writes, and a volume's file.
+    // A missing image, a build's context, a layer that a step writes, and a volume's file.
     let big = "x".repeat(2 << 20);
     let context = tar(&[("Dockerfile", "FROM busybox\nCOPY big /\n"), ("big", &big)]);
     let refused = send(&served, "/build?t=big", &context);
@@ -106,7 +106,7 @@ fn a_full_disk_is_an_error_and_nothing_is_half_written() {
     assert_eq!(served.get("/images/json").is(200).json(), before);
     std::fs::remove_file(ballast).unwrap();
     small.is_in_order();
-    // With room again all is done that was refused.
+    // With free space again, everything works that was refused.
     let told = messages(&send(&served, "/build?t=big", &context).is(200));
     assert!(told.iter().any(|message| message["aux"]["ID"].is_string()), "{told:?}");
     served.get("/images/big/json").is(200);
@@ -123,7 +123,7 @@ fn a_body_that_never_ends_is_bounded() {
     let mut reader = stream.try_clone().unwrap();
     let writer = std::thread::spawn(move || {
         let chunk = [b"10000\r\n".as_slice(), &vec![b'['; 0x10000], b"\r\n"].concat();
-        // Until it is told to go.
+        // Until it is stopped.
         while stream.write_all(&chunk).is_ok() {}
     });
     let mut answer = [0; 32];

@@ -1,4 +1,4 @@
-//! Containers by the API: their life, their streams, their files.
+//! Containers through the API: their lifecycle, their streams, their files.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn a_container_is_made_started_waited_for_and_removed() {
     let served = Served::of(&store);
     let id =
         create(&served, json!({"Cmd": ["sh", "-c", "exit 6"], "Entrypoint": null, "Labels": {"a": "1"}, "NoSuch": 1}));
-    // The head comes before the end.
+    // The head arrives before the end.
     let waits = http::open(&served.socket, "POST", &format!("/containers/{id}/wait?condition=next-exit"), &[], b"");
     assert_eq!(waits.status, 200);
     served.ask("POST", &format!("/containers/{id}/start"), None).is(204);
@@ -36,7 +36,7 @@ fn a_container_is_made_started_waited_for_and_removed() {
     served.get(&format!("/containers/{id}/json")).is(404);
 }
 
-/// As docker's state says it to whoever waits: a container that will be started again has ended once.
+/// As in docker, a waiting client sees the end of a container that will be restarted.
 #[test]
 fn each_end_of_a_program_is_waited_for_and_not_only_the_last() {
     let Some(store) = TestStore::with_busybox() else { return };
@@ -184,7 +184,7 @@ fn programs_in_containers() {
     let path = format!("/exec/{}/start", missing["Id"].as_str().unwrap());
     let said = hijack(&served, &path, b"{}").rest();
     assert!(String::from_utf8_lossy(&said).contains("executable file not found"), "{said:?}");
-    // The client says in which form it takes the output, whatever the program has.
+    // The client chooses the form of the output, whatever the program has.
     let framed = exec(json!({"Cmd": ["echo", "framed"], "AttachStdout": true, "Tty": true})).is(201).json();
     let path = format!("/exec/{}/start", framed["Id"].as_str().unwrap());
     assert_eq!(stream_of(&hijack(&served, &path, br#"{"Tty":false}"#).rest(), 1), b"framed\r\n");
@@ -264,7 +264,7 @@ fn one_who_leaves_is_not_waited_for() {
     wait_until("nobody waits any more", || count() == 0);
 }
 
-/// docker-py names it beside `HostConfig`.
+/// docker-py sets it beside `HostConfig`.
 #[test]
 fn a_runtime_may_stand_in_two_places() {
     let Some(store) = TestStore::with_busybox() else { return };

@@ -1,4 +1,4 @@
-//! What every client takes for granted.
+//! Basics that every client relies on.
 
 use crate::Served;
 use crate::common::TestStore;

@@ -1,4 +1,4 @@
-//! Every page, asked for things that can't be: it says why, with a status that blames the client, and none hangs.
+//! Every page with impossible requests: it gives a reason with a 4xx status, and never hangs.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::Served;
 use crate::common::TestStore;
 use crate::common::support::http;
 
-/// The pages of docs/api.md, which is made from the table that requests are looked up in.
+/// The pages of docs/api.md, which is generated from the routing table.
 fn pages() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md")).unwrap();
     let pages = text.lines().filter_map(|line| line.split('`').nth(1)?.split_once(' '));
@@ -16,14 +16,14 @@ fn pages() -> Vec<(String, String)> {
     pages
 }
 
-/// Statuses above 499 that say what this engine is not: in a swarm, BuildKit's server, able to save processes.
+/// Statuses above 499 for what this engine is not: in a swarm, a BuildKit server, able to checkpoint processes.
 fn is_known_refusal((method, path): (&str, &str), status: u16) -> bool {
     let first = path.trim_start_matches('/').split(['/', '?']).next().unwrap();
     let is_swarm = ["swarm", "nodes", "services", "tasks", "secrets", "configs"].contains(&first);
-    // A context without its Dockerfile is a fault of the server to docker.
+    // In docker, a context without a Dockerfile is a server error.
     let is_build = status == 500 && first == "build";
     let is_swarm = is_swarm || (method == "PUT" && first == "volumes");
-    // As docker says of a container that is not paused.
+    // docker's status for a container that is not paused.
     let is_unpause = status == 500 && path.split('?').next().unwrap().ends_with("/unpause");
     is_build
         || is_unpause
@@ -31,7 +31,7 @@ fn is_known_refusal((method, path): (&str, &str), status: u16) -> bool {
         || (status == 501 && (["grpc", "session", "plugins"].contains(&first) || path.contains("checkpoints")))
 }
 
-/// Asks, and checks what is the same of all answers. What streams is left after its head.
+/// Sends a request, and checks what all answers have in common. Streams are dropped after their head.
 fn ask(served: &Served<'_>, (method, path): (&str, &str), body: &[u8]) -> u16 {
     let shown = || format!("{method} {} ({} bytes)", &path[..path.len().min(200)], body.len());
     let headers = [("Content-Type", "application/json"), ("Connection", "close")];
@@ -55,7 +55,7 @@ fn ask(served: &Served<'_>, (method, path): (&str, &str), body: &[u8]) -> u16 {
     status
 }
 
-/// The path with something in the places of its braces.
+/// The path with something in place of its braces.
 fn filled(path: &str, word: &str) -> String {
     let mut text = String::new();
     let mut rest = path;
@@ -67,7 +67,7 @@ fn filled(path: &str, word: &str) -> String {
     text + rest
 }
 
-/// Pages that ask a registry about a name: with one that can be, they would wait for a network that may not be there.
+/// Pages that ask a registry about a name: with a valid one, they would wait for a network that may not exist.
 fn asks_elsewhere(path: &str) -> bool {
     ["/distribution/", "/push", "/images/search", "/images/create", "/auth"].iter().any(|part| path.contains(part))
 }
@@ -94,10 +94,10 @@ fn names_that_lead_elsewhere() {
         &long,
     ];
     for (method, path) in pages().iter().filter(|(_, path)| path.contains('{')) {
-        // What could be a name would be asked a registry for.
+        // A registry would be asked about a valid name.
         for name in names.iter().filter(|name| **name != "sha256:zz" || !asks_elsewhere(path)) {
             let status = ask(&served, (method, &filled(path, name)), b"{}");
-            // A container may be stopped or removed by force although it is not there: never made.
+            // Nothing succeeds, not even stopping or force-removing a container that never existed.
             assert!(status >= 300, "{method} {path} {name}: {status}");
         }
         if !asks_elsewhere(path) {
@@ -141,7 +141,7 @@ fn bodies_of_the_wrong_kind() {
         strange.as_bytes(),
     ];
     for (method, path) in pages().iter().filter(|(method, _)| method == "POST" || method == "PUT") {
-        // What prunes takes no body, and everything along; what asks a registry is asked with names that can't be.
+        // Prunes take no body, and would remove everything; what asks a registry is tried with invalid names.
         let word = if asks_elsewhere(path) { "UPPER" } else { "no-such-thing" };
         for body in bodies {
             ask(&served, (method, &filled(path, word)), body);
@@ -152,7 +152,7 @@ fn bodies_of_the_wrong_kind() {
     served.get("/_ping").is(200);
 }
 
-/// What docker refuses when a container is made, and not when it is started.
+/// What docker refuses at creation, not at the start.
 #[test]
 fn containers_that_can_not_be() {
     let Some(store) = TestStore::loaded() else { return };
@@ -268,7 +268,7 @@ fn queries_of_the_wrong_kind() {
         if !path.starts_with("/containers/{id}") || method == "DELETE" {
             continue;
         }
-        // Of one that is there each is looked at: alone, so that none hides behind another.
+        // Each is checked separately, so that none hides another's error.
         for name in names {
             for value in [HUGE, "[1", "%00"] {
                 let path = format!("{}?{name}={value}", filled(&path, &id));
@@ -278,7 +278,7 @@ fn queries_of_the_wrong_kind() {
             }
         }
     }
-    // Contexts that are none, and options that are none, for a build.
+    // Invalid contexts and invalid options of a build.
     for name in names.iter().filter(|name| **name != "remote") {
         for value in values {
             ask(&served, ("POST", &format!("/build?{name}={value}&dockerfile=no-such-thing")), b"");

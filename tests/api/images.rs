@@ -1,4 +1,4 @@
-//! Images: building, looking, naming, moving, removing.
+//! Images: building, inspecting, naming, moving, removing.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub fn tar(files: &[(&str, &str)]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
-/// As clients write JSON into an address.
+/// Percent-encodes JSON, as clients do in URLs.
 pub fn escaped(text: &str) -> String {
     let escape = |byte: u8| match byte {
         b'"' | b'{' | b'}' | b'[' | b']' | b' ' | b'\\' => format!("%{byte:02X}"),
@@ -30,7 +30,7 @@ pub fn escaped(text: &str) -> String {
     text.bytes().map(escape).collect()
 }
 
-/// The messages of a stream of them.
+/// The messages of a JSON stream.
 #[track_caller]
 pub fn messages(reply: &http::Reply) -> Vec<Value> {
     let text = reply.text();
@@ -44,7 +44,7 @@ pub fn send(served: &Served<'_>, path: &str, body: &[u8]) -> http::Reply {
     http::open(&served.socket, "POST", path, &[("Connection", "close")], body).whole(false)
 }
 
-/// Makes an image of one file, which nothing else has.
+/// Creates an image of a unique file.
 #[track_caller]
 pub fn image(served: &Served<'_>, name: &str) -> String {
     let context = tar(&[("Dockerfile", "FROM scratch\nCOPY f /\nLABEL l=v\n"), ("f", name)]);
@@ -220,7 +220,7 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     small.is_in_order();
 }
 
-/// Compose and buildx pull it where they find no BuildKit, and show what that says.
+/// Compose and buildx pull it if they find no BuildKit, and show its messages.
 #[test]
 fn whoever_needs_no_builder_is_told_so() {
     let store = TestStore::empty();

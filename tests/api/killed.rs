@@ -1,7 +1,7 @@
-//! `kill -9` of the service in the middle of each verb: the next one answers, nothing is half there, and what was asked
-//! for can be asked for again.
+//! `kill -9` of the service in the middle of each verb: the next one answers, nothing is half finished, and the request
+//! can be repeated.
 //!
-//! `RBUILD_TEST_KILLS=300` kills as often, at other moments each time.
+//! `RBUILD_TEST_KILLS=300` kills that often, at other moments each time.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ use crate::common::{TestStore, busybox_archive, is_root, none, wait_for, wait_un
 use crate::images::{messages, send, tar};
 use crate::registry::TestRegistry;
 
-/// What there is to ask for and with.
+/// What the requests use.
 struct Ground<'a> {
     store: &'a TestStore,
     registry: TestRegistry,
@@ -27,7 +27,7 @@ struct Ground<'a> {
 /// Method, path and body.
 type Asked = (&'static str, String, Vec<u8>);
 
-/// Says what is asked; `round` tells one from another.
+/// Returns the request; `round` distinguishes repetitions.
 type Verb = fn(&Ground<'_>, &Served<'_>, u64) -> Asked;
 
 const VERBS: [(&str, Verb); 22] = [
@@ -91,20 +91,20 @@ fn running(served: &Served<'_>, round: u64) -> String {
     name
 }
 
-/// Sends it, and reads what comes until nothing does.
+/// Sends it, and reads until the end.
 fn fire(socket: &Path, (method, path, body): &Asked) {
     let Ok(mut stream) = UnixStream::connect(socket) else { return };
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
-    // It may be killed before it has read all.
+    // It may be killed before it has read everything.
     if stream.write_all(&[head.as_bytes(), body].concat()).is_ok() {
         let _ = stream.read_to_end(&mut Vec::new());
     }
 }
 
-/// All that is listed can be looked at, and the store has no fault that is not expected of what was killed.
+/// Everything that is listed can be inspected, and the store has only those faults that are expected after a kill.
 #[track_caller]
 fn is_whole(served: &Served<'_>, store: &TestStore, after: &str) {
     served.get("/_ping").is(200);
@@ -136,7 +136,7 @@ fn in_the_middle_of_each_verb() {
     for round in 0..wanted.unwrap_or(2 * VERBS.len() as u64) {
         let (name, verb) = VERBS[(round % VERBS.len() as u64) as usize];
         let asked = verb(&ground, &served, round);
-        // Most of what can be torn lies in the first moments.
+        // Most races are in the first moments.
         moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let most = if (moment >> 60) % 2 == 0 { 30_000 } else { 250_000 };
         std::thread::scope(|scope| {
@@ -157,14 +157,14 @@ fn in_the_middle_of_each_verb() {
         served.ask("DELETE", &format!("/containers/{}?force=1&v=1", row["Id"].as_str().unwrap()), None).is(204);
     }
     drop(served);
-    // Nobody was left behind: no monitor of a container that is gone, no program of a step.
+    // No process was left behind: no monitor of a removed container, no program of a step.
     wait_for("no process is left", || none(&store.processes()));
     let repaired = store.run(&["system", "check", "--repair"]).ok().stdout();
     let after = store.run(&["system", "check"]).ok().stdout();
     assert_eq!(after, "The store is in order.\n", "{repaired}");
 }
 
-/// Each verb does what it is asked, now that nobody disturbs it.
+/// Each verb works now that nothing interferes.
 fn works_all(served: &Served<'_>, ground: &Ground<'_>) {
     for (index, (name, verb)) in VERBS.iter().enumerate() {
         let (method, path, body) = verb(ground, served, 10_000 + index as u64);
@@ -242,7 +242,7 @@ fn two_services_do_the_same_on_one_store() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(ids.iter().all(|id| *id == ids[0]), "one step, one execution: {ids:?}");
-    // A name is one's, whoever asks; what one has made is the other's too.
+    // A name is taken, whoever asks; what one client has created is visible to the other.
     let body = json!({"Image": "busybox", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}});
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let each = |served: &'_ Served<'_>| served.post("/containers/create?name=once", body.clone()).status;

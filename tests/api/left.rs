@@ -1,4 +1,5 @@
-//! A client goes away in the middle: what can be stopped stops, what is whole stays, and the service keeps nothing of it.
+//! A client disconnects in the middle: what can be stopped stops, what is complete stays, and the service keeps nothing
+//! of it.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -13,16 +14,16 @@ use crate::containers::create;
 use crate::images::{messages, send, tar};
 use crate::registry::TestRegistry;
 
-/// What the service has open, when nobody but whoever counts is connected.
+/// The service's open descriptors, with no client but this one.
 fn descriptors(served: &Served<'_>) -> usize {
-    // What is remembered of layers goes with the last client.
+    // The memory of layers is dropped with the last client.
     served.get("/_ping").is(200);
     let all = std::fs::read_dir(format!("/proc/{}/fd", served.child.id())).unwrap().flatten();
-    // Each thread that waits for work has one that leads to all the others.
+    // Each waiting worker thread has one that leads to all the others.
     all.filter(|one| std::fs::read_link(one.path()).is_ok_and(|link| !link.ends_with("fd"))).count()
 }
 
-/// Processes of the store's beside the service, which does not count itself.
+/// Processes of the store in addition to the service, which does not count itself.
 fn helpers(store: &TestStore, before: usize) -> Result<(), String> {
     let now = store.processes();
     if now.len() <= before { Ok(()) } else { none(&now) }
@@ -33,7 +34,7 @@ fn staged(store: &TestStore) -> Vec<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Half of a request.
+/// Sends half of a request.
 fn half(served: &Served<'_>, method: &str, path: &str, body: &[u8]) -> UnixStream {
     let mut stream = UnixStream::connect(&served.socket).unwrap();
     let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -138,7 +139,7 @@ fn of_what_it_reads() {
         let body: &[u8] = if path.starts_with("/exec/") { b"{}" } else { b"" };
         let stream = http::open(&served.socket, method, &path, headers, body);
         assert!(stream.status < 300, "{path}: {}", stream.status);
-        // It has begun, and more is on its way.
+        // It has started, and more is on its way.
         drop(stream);
         let is_exec = path.starts_with("/exec/");
         wait_until(&format!("what {path} had open is closed"), || descriptors(&served) <= open);

@@ -1,4 +1,4 @@
-//! How the service begins and ends.
+//! Start and end of the service.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -20,7 +20,7 @@ fn whoever_is_connected_keeps_it() {
     let store = TestStore::empty();
     let mut served = Served::with(&store, &["--time", "1"], "kept.sock");
     let connection = std::os::unix::net::UnixStream::connect(&served.socket).unwrap();
-    // Longer than it would live alone.
+    // Longer than it would live by itself.
     let begun = std::time::Instant::now();
     wait_until("the time has passed", || begun.elapsed() > std::time::Duration::from_millis(1500));
     assert!(served.child.try_wait().unwrap().is_none());

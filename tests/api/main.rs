@@ -30,7 +30,7 @@ use serde_json::Value;
 use common::support::http::{self, Reply};
 use common::{TestStore, wait_until};
 
-/// A service on a store, that ends with the test.
+/// A service for a store; it ends with the test.
 pub struct Served<'a> {
     pub socket: PathBuf,
     pub child: Child,

@@ -1,4 +1,4 @@
-//! The same as an ordinary user: the service is that user's, and worth no more.
+//! The same for an ordinary user: the service is that user's, with no more rights.
 
 use std::os::unix::fs::MetadataExt as _;
 

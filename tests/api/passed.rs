@@ -1,4 +1,4 @@
-//! Sockets that somebody else has opened, as systemd does it (sd_listen_fds(3)).
+//! Sockets that another process has opened, as systemd does (sd_listen_fds(3)).
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use crate::common::support::http;
 use crate::common::{Answer, TestStore};
 
-/// `rbuild` with descriptors 3 and 4. The shell becomes rbuild, so that the number that it says of itself is rbuild's.
+/// `rbuild` with descriptors 3 and 4. The shell is replaced by rbuild, so that it has the PID that was announced.
 fn with_descriptors(store: &TestStore, words: &[&str], first: impl Into<Stdio>, second: impl Into<Stdio>) -> Command {
     const PASS: &str = "exec 3<&0 4<&1 0</dev/null 1>&2; LISTEN_PID=$$ LISTEN_FDS=$COUNT exec \"$@\"";
     let asked = store.command(&[&["system", "service"], words].concat());
@@ -32,9 +32,9 @@ fn start(mut command: Command) -> Child {
 fn answers_at_both(store: &TestStore) {
     let path = store.work().join("passed.sock");
     let (local, network) = (UnixListener::bind(&path).unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
-    // The kernel takes connections before anybody accepts them: nothing has to be waited for.
+    // The kernel accepts connections before the service does: nothing has to be waited for.
     let address = network.local_addr().unwrap();
-    // An ordinary user has made it, where the service is that user's.
+    // It was created by the ordinary user, if the service is that user's.
     must_be_reachable(&path);
     let mut child =
         start(with_descriptors(store, &["--time", "1", "fd://"], OwnedFd::from(local), OwnedFd::from(network)));

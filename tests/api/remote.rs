@@ -1,4 +1,4 @@
-//! The service at an address of a network: TLS, whose certificates count, and what is open to whom.
+//! The service on a network address: TLS, client certificates, and what is open to whom.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ use crate::Served;
 use crate::common::{TestStore, has_programs};
 use crate::containers::create;
 
-/// A service that says where it listens.
+/// A service that prints where it listens.
 struct Remote {
     child: Child,
     host: String,
@@ -53,8 +53,8 @@ impl Drop for Remote {
     }
 }
 
-/// Two authorities in `own` and `other`, with what each has signed: `cert.pem` of a server on this machine, and
-/// `client.pem`.
+/// Two authorities in `own` and `other`, with the certificates that each has signed: `cert.pem` of a server on this
+/// machine, and `client.pem`.
 fn certificates(folder: &Path) -> Option<PathBuf> {
     const SCRIPT: &str = "set -e
         for name in own other; do
@@ -76,7 +76,8 @@ fn certificates(folder: &Path) -> Option<PathBuf> {
     Some(folder.to_owned())
 }
 
-/// A connection to a server that `own` has signed, by a client that one of the authorities has signed, or nobody.
+/// A connection to a server whose certificate `own` has signed, with a client certificate of one of the authorities, or
+/// none.
 fn secure(stream: TcpStream, folder: &Path, signed_by: Option<&str>) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.join("own/ca.pem")).unwrap()).unwrap();
@@ -95,7 +96,7 @@ fn secure(stream: TcpStream, folder: &Path, signed_by: Option<&str>) -> StreamOw
     StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
 }
 
-/// What is answered to a request for the version; nothing when the connection was refused.
+/// The answer to a request for the version; `None` if the connection was refused.
 fn version(mut stream: impl Read + Write) -> Option<String> {
     stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = Vec::new();
@@ -123,7 +124,7 @@ fn only_clients_with_a_certificate_are_heard() {
     assert_eq!(version(secure(remote.connect(), &folder, Some("other"))), None, "with one of another authority");
     let plain = version(remote.connect()).expect("it is told why");
     assert_eq!(plain, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
-    // Those who say nothing keep nobody else from being heard.
+    // Silent clients don't block others.
     let silent: Vec<TcpStream> = (0..20).map(|_| remote.connect()).collect();
     assert!(version(secure(remote.connect(), &folder, Some("own"))).is_some());
     drop(silent);
@@ -208,7 +209,7 @@ fn a_program_is_spoken_to_over_tls() {
     assert!(answer.starts_with(b"HTTP/1.1 101 UPGRADED\r\n"), "{}", String::from_utf8_lossy(&answer));
     served.ask("POST", &format!("/containers/{id}/start"), None).is(204);
     stream.write_all(b"hello\n").unwrap();
-    // The client says no more, and listens on: so the program's input ends.
+    // The client closes its sending side and keeps reading: so the program's stdin is closed.
     stream.conn.send_close_notify();
     stream.flush().unwrap();
     let mut rest = Vec::new();

@@ -1,4 +1,4 @@
-//! Networks, volumes, and what there is as a whole.
+//! Networks, volumes, and the system as a whole.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `system service install` and `uninstall`, by the files that they write.
+//! `system service install` and `uninstall`, checked by the files that they write.
 
 use std::os::unix::fs::symlink;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -46,7 +46,7 @@ fn a_users_units() {
     let link = folder.join("sockets.target.wants/rbuild.socket");
     std::fs::create_dir(link.parent().unwrap()).unwrap();
     symlink(folder.join("rbuild.socket"), &link).unwrap();
-    // It is the user's, whoever runs the test.
+    // It belongs to the user, whoever runs the test.
     let owner = std::fs::metadata(user.home.path()).unwrap().uid();
     std::os::unix::fs::chown(link.parent().unwrap(), Some(owner), None).unwrap();
     std::fs::write(folder.join("other.service"), "").unwrap();
@@ -66,7 +66,7 @@ fn roots_units_and_a_store_elsewhere() {
         return;
     }
     let store = TestStore::empty();
-    // Not into the machine's own folder.
+    // Not in the machine's own folder.
     const ALONE: &str = "mount -t tmpfs none /etc && \"$1\" --root '/srv/a b' system service install --group 7 && \
                          cat /etc/systemd/system/rbuild* && \"$1\" system service uninstall && ls /etc/systemd/system";
     let asked = store.command(&[]);

@@ -1,4 +1,4 @@
-//! Files that import each other, however long the way round: circles of at most three are left to taste.
+//! Files that import each other, over any distance: cycles of at most three are allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::{code_of, source_files, source_folder};
 
-/// How many files may be in a circle.
+/// The maximum number of files in a cycle.
 const MOST: usize = 3;
 
 type Path = Vec<String>;
@@ -23,7 +23,7 @@ fn files_import_each_other_in_small_circles_only() {
 
 struct Modules {
     code: BTreeMap<Path, String>,
-    /// Where names lead that a module only passes on.
+    /// The targets of names that a module only re-exports.
     passed_on: BTreeMap<Path, Path>,
 }
 
@@ -52,7 +52,7 @@ impl Modules {
         modules
     }
 
-    /// The files that each file uses, but those of which it only passes names on.
+    /// The files that each file uses, without those whose names it only re-exports.
     fn imports(&self) -> BTreeMap<Path, BTreeSet<Path>> {
         let inline = Regex::new(r"\b(?:crate|super|self)(?:::\w+)+").unwrap();
         let mut imports = BTreeMap::new();
@@ -66,7 +66,7 @@ impl Modules {
         imports
     }
 
-    /// A path as it is from the top of the crate; nothing for other crates.
+    /// An absolute path from the crate's root; `None` for other crates.
     fn absolute(&self, module: &[String], path: &[String]) -> Option<Path> {
         let supers = path.iter().take_while(|word| *word == "super").count();
         match path.first()?.as_str() {
@@ -80,7 +80,7 @@ impl Modules {
         }
     }
 
-    /// The file that has what the path names.
+    /// The file that defines what the path names.
     fn file_of(&self, path: Path, followed: usize) -> Option<Path> {
         for length in (1..=path.len()).rev() {
             let start = &path[..length];
@@ -98,7 +98,7 @@ impl Modules {
 static USE_LINES: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^[ \t]*(pub(?:\([^)]*\))? )?use ([^;]+);").unwrap());
 
-/// What is imported, and whether it is passed on.
+/// The imports, and whether they are re-exported.
 fn uses(code: &str) -> Vec<(bool, Path)> {
     let mut found = Vec::new();
     for line in USE_LINES.captures_iter(code) {
@@ -139,7 +139,7 @@ fn words(path: &str) -> Path {
     path.split("::").map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
 }
 
-/// The files of which each can be reached from each other one.
+/// The sets of files that can all be reached from each other.
 fn circles(imports: &BTreeMap<Path, BTreeSet<Path>>) -> Vec<BTreeSet<&Path>> {
     let reached: BTreeMap<&Path, BTreeSet<&Path>> = imports.keys().map(|from| (from, reach(imports, from))).collect();
     let mut circles: Vec<BTreeSet<&Path>> = Vec::new();

@@ -1,4 +1,4 @@
-//! Targets are built, with what they share and with each other as contexts.
+//! Builds targets with shared steps, and with each other as contexts.
 
 use crate::common::TestStore;
 
@@ -98,7 +98,7 @@ fn targets_are_checked_in_place_of_builds() {
 #[test]
 fn nothing_is_pushed_where_a_target_fails() {
     let store = TestStore::empty();
-    // The registry does not answer; it is not even asked, as the other target cannot be built.
+    // The registry does not answer; it is not even asked, because the other target cannot be built.
     store.write(
         "docker-bake.hcl",
         "group \"default\" { targets = [\"a\", \"z\"] }\n\
@@ -150,7 +150,7 @@ fn checks_of_all_targets_are_one_object() {
     store.run(&["bake", "--call=chek"]).fails(1);
 }
 
-/// What targets do that fail, for themselves: files out of their steps, and reports.
+/// What failing targets do individually: extracting files from their steps, and reports.
 const FAILING: &str = r#"
 group "default" { targets = ["good", "one", "two"] }
 target "good" { dockerfile-inline = "FROM busybox\nRUN echo fine\n" }
@@ -177,7 +177,7 @@ fn files_of_failed_targets_and_reports_are_each_targets_own() {
     assert!(
         read("reports/new/one.html").contains("echo 1 \\u003e /log") || read("reports/new/one.html").contains("/only")
     );
-    // Where a report can't be written, a build that failed says so, and one that did not fails.
+    // If a report can't be written, a failed build reports that, and a successful one fails.
     store.write("file", "");
     let answer = store.run(&["bake", "good", "--report=file"]).fails(1);
     assert!(answer.stderr().contains("file"), "{}", answer.stderr());

@@ -98,7 +98,7 @@ fn what_is_outside_has_to_be_allowed_for_every_target() {
          target \"outside\" { context = \"link\" }\n\
          target \"host\" { network = \"host\" }\n",
     );
-    // A folder whose name only begins like the working folder's is outside, too, behind a link as well.
+    // A folder whose name only starts like the working folder's is outside, too, even behind a link.
     let refused = store.run_with_input(&["bake"], b"").fails(1).stderr();
     let allow = format!("--allow=fs.read=../{}", outside.file_name().unwrap().to_string_lossy());
     assert!(refused.contains("additional privileges requested") && refused.contains(&allow), "{refused}");
@@ -138,12 +138,12 @@ fn resources_are_limits_of_steps() {
         let wrong = &format!("app.{wrong}");
         store.run(&["bake", "--print", "app", "--set", wrong]).fails(1);
     }
-    // They are what `build` has of them.
+    // The messages are those of `build`.
     let refused = store.run(&["bake", "app", "--set", "app.resources.memory=1k"]).fails(1).stderr();
     assert!(refused.contains("minimum memory limit"), "{refused}");
 }
 
-/// What asks for more than rbuild does is refused when it is built, and only then.
+/// Options that rbuild does not support are only refused when the target is built.
 #[test]
 fn policies_are_read_and_refused() {
     let store = TestStore::empty();
@@ -162,7 +162,7 @@ fn policies_are_read_and_refused() {
     assert!(said.contains("target `app`: rbuild evaluates no policies"), "{said}");
     store.run(&["bake", "off"]).ok();
     store.run(&["bake", "app", "--set", "app.policy=disabled=true"]).ok();
-    // A newer buildx takes one beside the Dockerfile without being told.
+    // A newer buildx automatically uses one beside the Dockerfile.
     store.write("Dockerfile.rego", "package docker\ndefault allow = false\n");
     store.write("plain.hcl", "target \"plain\" {}\n");
     for words in [&["bake", "-f", "plain.hcl", "plain"][..], &["build", "."], &["build", "--check", "."]] {

@@ -1,10 +1,10 @@
-//! Several targets that are pushed: all of them are named, or none.
+//! Several targets that are pushed: either all of them are tagged, or none.
 
 use crate::common::TestStore;
 use crate::registry::TestRegistry;
 use crate::web::Reply;
 
-/// Two images and an index, each in a repository of its own.
+/// Two images and an index, each in its own repository.
 fn project(registry: &TestRegistry) -> TestStore {
     let store = TestStore::empty();
     let target = |name: &str, more: &str| {
@@ -18,7 +18,7 @@ fn project(registry: &TestRegistry) -> TestStore {
     store
 }
 
-/// The places of requests that put manifests: by digest, and by tag.
+/// The positions of requests that put manifests: by digest, and by tag.
 fn named(registry: &TestRegistry) -> (Vec<usize>, Vec<usize>) {
     let requests = registry.requests();
     let puts = requests.iter().enumerate().filter(|(_, request)| request.method == "PUT");
@@ -62,7 +62,7 @@ fn one_that_can_not_be_pushed_leaves_all_names_as_they_were() {
     }
 }
 
-/// One target alone, and those that are to go out by themselves, are named as soon as they are there.
+/// A single target, and targets that are written independently, are tagged as soon as they are complete.
 #[test]
 fn what_does_not_belong_together_is_named_by_itself() {
     let registry = TestRegistry::start();

@@ -1,4 +1,4 @@
-//! Definitions that are in repositories, in archives and behind addresses.
+//! Definitions in repositories, archives and behind URLs.
 
 use std::path::Path;
 use std::process::Command;
@@ -49,7 +49,7 @@ fn tree(store: &TestStore, name: &str) -> std::path::PathBuf {
     store.work().join(name)
 }
 
-/// The repository, as files that a web server has; nothing, with the reason said, where there is no git.
+/// The repository, as files for a web server; skips, with a reason, without git.
 fn repository(store: &TestStore) -> Option<std::path::PathBuf> {
     if Command::new("git").arg("--version").output().is_err() {
         skip("there is no git");
@@ -66,7 +66,7 @@ fn repository(store: &TestStore) -> Option<std::path::PathBuf> {
     Some(bare)
 }
 
-/// Serves the folder below `/x.git`; where a token is wanted, to nobody without it.
+/// Serves the folder below `/x.git`; if a token is required, only with it.
 fn server(folder: std::path::PathBuf, token: Option<&'static str>) -> String {
     let address = serve(move |request| {
         if token.is_some_and(|token| request.header("authorization").is_none_or(|given| !given.contains(token))) {
@@ -97,7 +97,7 @@ fn a_repository_has_the_definition_and_the_contexts() {
     let printed: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(printed["target"]["part"]["context"], format!("{url}#main:sub"), "{printed}");
     assert_eq!(printed["target"]["part"]["contexts"]["all"], format!("{url}#main"), "{printed}");
-    // Contexts and Dockerfiles of this machine are named as such.
+    // Contexts and Dockerfiles of this machine are marked as such.
     store.run(&["bake", &url, "here", "mixed"]).ok();
     assert!(has(&store, "out-here/local") && has(&store, "out-mixed/mixed"));
     let said = store.run(&["bake", &url, "neither"]).fails(1).stderr();
@@ -156,7 +156,7 @@ fn an_archive_or_a_file_has_the_definition() {
     let url = |name: &str| format!("http://{address}/{name}");
     store.run(&["bake", &url("tree.tar")]).ok();
     assert!(has(&store, "out-app/top") && has(&store, "out-part/inner") && has(&store, "out-part/of-all"));
-    // Of a file alone, paths are those of the working folder, and what is outside of it has to be allowed.
+    // For a single file, paths are relative to the working folder, and what is outside of it has to be allowed.
     store.write("Dockerfile", "FROM scratch\nCOPY top /\n");
     store.write("top", "t");
     store.run(&["bake", &url("simple.hcl")]).ok();

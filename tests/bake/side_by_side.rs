@@ -1,4 +1,4 @@
-//! Targets are built at the same time, with what they share done once, and with one display.
+//! Targets are built in parallel, with shared steps done once, and with one display.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ fn inspect(store: &TestStore, format: &str, name: &str) -> String {
     store.run(&["inspect", "--format", format, name]).ok().stdout().trim().to_owned()
 }
 
-/// Four targets on a stage that makes another layer each time.
+/// Four targets based on a stage that creates a different layer each time.
 fn with_shared_stage() -> Option<TestStore> {
     let store = TestStore::with_busybox()?;
     store.write(
@@ -76,7 +76,7 @@ fn vertexes_have_their_targets_names() {
             assert_eq!(input[1..3], own, "{input} is no step of {own}");
         }
     }
-    // Of one target alone the names are those of a build.
+    // A single target has the same names as a build.
     let alone = store.run(&["bake", "--progress", "rawjson", "t1"]).ok().stderr();
     assert!(alone.contains("[stage-1 2/2] RUN") && !alone.contains("[t1"), "{alone}");
     let plain = store.run(&["bake", "--progress", "plain"]).ok().stderr();
@@ -107,7 +107,7 @@ fn targets_are_built_at_the_same_time() {
 #[test]
 fn no_more_targets_are_built_at_once_than_are_allowed() {
     let Some(store) = with_shared_stage() else { return };
-    // A folder can be made by one at a time.
+    // A folder can only be created by one at a time.
     store.write(
         "Dockerfile",
         "FROM busybox\nARG N\nRUN --mount=type=cache,id=one,target=/c mkdir /c/busy && echo $N > /own && sleep 0.1 && rmdir /c/busy\n",
@@ -145,7 +145,7 @@ fn what_is_written_into_anothers_context_waits_for_it() {
          target \"b\" {\n  contexts = { a = \"target:a\" }\n  dockerfile-inline = \"FROM a\\nCOPY . /all\\n\"\n  output = [\"type=local,dest=result\"]\n}\n",
     );
     store.write("part", "of both");
-    // Target b reads the folder after a was built, and sees nothing of what a's output puts there.
+    // Target b reads the folder after a was built, and sees nothing of a's output there.
     store.run(&["bake"]).ok();
     assert!(store.work().join("out/made").is_file());
     assert!(store.work().join("result/all/part").is_file());

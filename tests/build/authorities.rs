@@ -1,4 +1,4 @@
-//! `--ca-cert`: what rbuild itself fetches over TLS from servers whose certificates an authority of the user's own signed.
+//! `--ca-cert`: downloads over TLS from servers whose certificates are signed by the user's own authority.
 
 use crate::common::{TestStore, has_programs, skip};
 use crate::git_http::backend;
@@ -9,7 +9,7 @@ use crate::web::{Reply, serve};
 #[test]
 fn git_downloads_and_registries_trust_an_authority_that_was_named() {
     let Some(store) = TestStore::with_busybox() else { return };
-    // This machine by an address that is not its own: of that no registry is trusted without a certificate.
+    // This machine by an address other than loopback: no registry there is trusted without a certificate.
     let Some(host) = own_address() else { return skip("this machine has no address but its own") };
     let Some(authority) = Authority::new(&store.work(), &[host]) else { return skip("openssl is not here") };
     let trusting = |text: &str| {

@@ -1,4 +1,4 @@
-//! Much of everything: layers, files, bytes. And too little disk.
+//! Large numbers of layers, files and bytes, and too little disk space.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -24,7 +24,7 @@ fn an_image_may_have_130_layers() {
     assert!(answer.contains(" more\n"), "{answer}");
 }
 
-/// Five thousand, or as many as RBUILD_TEST_FILES says: to make a file may take the disk milliseconds.
+/// Five thousand, or RBUILD_TEST_FILES: creating a file may take the disk milliseconds.
 #[test]
 fn a_context_may_have_many_files() {
     let Some(store) = TestStore::with_busybox() else { return };

@@ -138,7 +138,7 @@ fn layers(store: &TestStore) -> String {
     store.run(&["image", "inspect", "--format", "{{json .RootFS.Layers}}", "tree"]).ok().stdout()
 }
 
-/// The names in the folders of the store's layers, the largest folder last.
+/// The number of names in each layer folder of the store, the largest last.
 fn layer_folders(store: &TestStore) -> Vec<usize> {
     let folders = std::fs::read_dir(store.root().join("layers")).expect("layers are there").flatten();
     let mut counts: Vec<usize> =
@@ -201,7 +201,7 @@ fn a_layer_that_differs_little_has_only_what_differs() {
     set_times(&clean);
     assert_eq!(layers(&store), layers(&clean), "what is gone is nowhere");
 
-    // The first layer has no image and no record, but the second stands on it.
+    // The first layer has no image and no record, but is the base of the second.
     store.run(&["build", "-q", "-t", "other", "--build-context", "x=ctx", "ctx"]).ok();
     store.run(&["builder", "prune", "-a", "-f"]).ok();
     assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
@@ -257,8 +257,8 @@ fn files_that_did_not_change_are_linked_and_the_others_are_not() {
     assert_eq!(["1", "2", "3", "4", "5"].map(shared), [false; 5]);
 }
 
-/// Whoever asks for it gets another image, as with docker, though its files are those that were there. A build from the
-/// cache makes that one again.
+/// With `--no-cache` there is another image, as in docker, although its files are the same. A build from the cache
+/// makes that image again.
 #[test]
 fn what_is_made_anew_is_another_image() {
     let Some(store) = TestStore::with_busybox() else { return };

@@ -51,7 +51,7 @@ fn the_ignore_file_of_the_dockerfile_wins_and_folders_left_out_are_one_line() {
         "{line}"
     );
     assert!(!answer.stderr().contains("hint"), "{}", answer.stderr());
-    // Without a Dockerfile there is a context all the same; one that is named has to be there.
+    // There is a context even without a Dockerfile; but one that is named has to exist.
     store.write("bare/x", "x");
     store.run(&["context", "ls", "bare"]).ok();
     assert!(store.run(&["context", "ls", "-f", "none", "bare"]).fails(1).stderr().contains("none"));

@@ -116,7 +116,7 @@ fn symbolic_links_do_not_lead_out_of_the_context() {
     assert!(answer.contains("secret"), "{answer}");
 }
 
-/// Build arguments that are meant for the builder.
+/// Build arguments for the builder itself.
 #[test]
 fn built_in_arguments_have_their_effects() {
     let Some(store) = TestStore::with_busybox() else { return };

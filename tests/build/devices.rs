@@ -1,4 +1,4 @@
-//! `RUN --device`: what the host describes as a device reaches the program, when it is allowed.
+//! `RUN --device`: devices from the host's CDI specifications reach the program if they are allowed.
 
 use crate::common::{Answer, TestStore};
 

@@ -1,5 +1,5 @@
-//! What bad input gets: the place, the line shown, what is wrong, the nearest right thing. The golden file holds all of it;
-//! `RBUILD_BLESS=1` writes it anew.
+//! Errors for invalid input: the location, the excerpt, the fault, the closest valid name. The golden file has all of
+//! them; `RBUILD_BLESS=1` rewrites it.
 
 use crate::common::TestStore;
 use crate::common::support::assert_golden;
@@ -30,7 +30,7 @@ const CASES: [(&str, &str, &[&str]); 22] = [
     ("variable without value", "FROM busybox\nRUN true\nENV A=${MISSING:?unset}\n", &[]),
 ];
 
-/// Without what is different in every run, and on other machines.
+/// Without anything that differs between runs or machines.
 fn without_chance(text: &str, store: &TestStore) -> String {
     let root = store.root().display().to_string();
     let is_kept = |line: &&str| !line.starts_with('#') && !line.starts_with("warning: ") && !line.is_empty();

@@ -1,4 +1,4 @@
-//! Steps that fail: files out of their root filesystem, and a shell in it.
+//! Failed steps: files from their root filesystem, and a shell in it.
 
 use crate::common::screen::Screen;
 use crate::common::{Answer, TestStore, wait_until};
@@ -28,7 +28,7 @@ fn files_of_a_failed_step_are_written_where_they_are_wanted() {
     assert!(store.work().join("programs/busybox").exists(), "it is in a layer below");
     assert!(answer.stderr().contains("`/src/none*` is not in the root filesystem"), "{}", answer.stderr());
     assert!(answer.stderr().contains("exit code: 7"), "{}", answer.stderr());
-    // A build that succeeds writes none.
+    // A successful build writes none.
     store.build_text("FROM busybox\nRUN echo x > /x\n", &["--output-on-failure=/x=unwanted"]).ok();
     assert!(!store.work().join("unwanted").exists());
     for wrong in ["x", "=y", "/x=", "/x=-", "/[=y"] {
@@ -60,7 +60,7 @@ fn a_failed_step_is_entered_changed_tried_again_and_committed() {
     store.build_text(FAILS, &given).fails(1);
     let list = store.run(&["debug", "--list"]).ok().stdout();
     assert!(list.contains("6  failed") && list.contains("7  not reached") && list.contains("5  done"), "{list}");
-    // It is as the program left it, with its mounts, folder and environment.
+    // It is as the program left it, with its mounts, working directory and environment.
     let script = "pwd; cat out/b/t.xml /cache/file /run/secrets/word; echo $KEPT; echo token=$API_TOKEN; touch changed";
     let answer = store.run(&["debug", "--secret", "id=word,src=word", "--", "sh", "-c", script]).ok();
     assert_eq!(answer.stdout(), "/src\nbad\ncached\nsesame-9f2cyes\ntoken=\n");
@@ -84,7 +84,7 @@ fn a_failed_step_is_entered_changed_tried_again_and_committed() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
-    // The step itself, on top of that, and an image of it.
+    // Runs the step itself again on top of that, and makes an image of it.
     store.run(&["debug", "--retry"]).fails(7);
     store.run(&["debug", "--commit", "looked:1"]).ok();
     let answer = store.run(&["run", "--rm", "looked:1", "sh", "-c", "ls; echo $KEPT$API_TOKEN"]).ok();
@@ -107,7 +107,7 @@ fn any_step_of_any_build_is_entered() {
     assert!(in_step("nothing like it", "true").fails(1).stderr().contains("RUN echo a > /a"));
     assert!(in_step("RUN", "true").fails(1).stderr().contains("several steps"));
     assert_eq!(in_step("2", "exit 3").code(), Some(3));
-    // A build that finds all in the cache is entered by what the one like it has kept.
+    // A fully cached build is entered through the steps kept from an earlier one.
     store.build(&[]).ok();
     assert_eq!(in_step("2", "cat /a").ok().stdout(), "a\n");
     assert!(store.run(&["debug", "0000"]).fails(1).stderr().contains("no build `0000`"));
@@ -162,7 +162,7 @@ fn a_secret_in_a_path_hides_no_steps() {
     let build = || store.run(&["build", "--build-arg", "A_TOKEN=hush9f2c", "of-hush9f2c"]).ok();
     build();
     build();
-    // All of it was in the cache: it is entered by what the one before has kept.
+    // Everything was cached: it is entered through the steps kept from the last one.
     assert_eq!(store.run(&["debug", &build_id(&store), "RUN", "--", "cat", "/a"]).ok().stdout(), "a\n");
     let shown = store.run(&["builds", "show", "--format", "json"]).ok().stdout();
     assert!(!shown.contains("hush9f2c") && shown.contains("of-***"), "{shown}");
@@ -199,7 +199,7 @@ fn a_build_opens_the_shell_at_once_on_a_terminal_and_says_how_elsewhere() {
 fn an_ordinary_user_looks_into_a_step_too() {
     let Some(store) = TestStore::of_user() else { return };
     store.write("ctx/Dockerfile", "FROM busybox\nUSER 1\nRUN echo hi > /tmp/x; exit 3\n");
-    // The build turns out to need rights, and begins anew: the files are the caller's all the same.
+    // The build needs rights, and restarts: the files still belong to the caller.
     let wanted = ["build", "--output-on-failure=/tmp/x=x", "--iidfile=id", "ctx"];
     store.run(&wanted).fails(1);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -221,13 +221,13 @@ fn what_a_step_left_is_entered_after_a_reboot_only_where_it_was_synced() {
         let folder = std::fs::read_dir(store.root().join("debug")).unwrap().next().unwrap().unwrap();
         folder.path().join("boot")
     };
-    // As if the machine had been started since: its ID is another one.
+    // As if after a reboot: the boot ID differs.
     let reboot = || std::fs::write(store.root().join("boot"), "an earlier one").unwrap();
     fail();
     wait_until("the store is synced", || !kept().exists());
     reboot();
     assert_eq!(store.run(&["debug", "--", "cat", "/left"]).ok().stdout(), "left\n");
-    // Whoever changes something in it makes it doubtful again, for a moment.
+    // A change makes it unsynced again, for a moment.
     wait_until("the store is synced", || !kept().exists());
     std::fs::write(kept(), "an earlier one").unwrap();
     reboot();

@@ -1,8 +1,8 @@
-//! Programs for other processors: emulated where the kernel has an emulator, or refused before they begin.
+//! Programs for other architectures: emulated if the kernel has an emulator, or refused before they start.
 
 use crate::common::TestStore;
 
-/// The smallest program of 64-bit ELF for `machine`: one segment, with `code` behind the headers.
+/// The smallest 64-bit ELF program for `machine`: one segment, with `code` after the headers.
 fn program(machine: u16, code: &[u8]) -> Vec<u8> {
     const BASE: u64 = 0x40_0000;
     let headers = 64 + 56;
@@ -31,7 +31,7 @@ const ARM64: u16 = 183;
 /// `mov x8, #93; mov x0, #0; svc #0`: exit(0).
 const EXIT: [u8; 12] = [0xa8, 0x0b, 0x80, 0xd2, 0x00, 0x00, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4];
 
-/// Whether the kernel has an emulator for arm64 that works in containers.
+/// Whether the kernel has an arm64 emulator that works in containers.
 fn is_emulated() -> bool {
     let handlers = std::fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
     handlers.filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).any(|text| {

@@ -1,4 +1,4 @@
-//! Git repositories of all kinds: with SHA-256, with large files, with their `.git` kept.
+//! Git repositories of all kinds: with SHA-256, with large files, with `.git` kept.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::common::{Answer, TestStore, has_programs, skip};
 use crate::git_http::backend;
 use crate::web::serve;
 
-/// Runs the script in a new folder whose repositories are then served; gives the folder and the address.
+/// Runs the script in a new folder whose repositories are then served; returns the folder and the address.
 fn served(store: &TestStore, script: &str) -> Option<(PathBuf, String)> {
     if !has_programs(&["git"]) {
         skip("git is not here");
@@ -93,7 +93,7 @@ fn large_files_are_fetched_where_git_lfs_is_installed() {
     };
     fake("exit 3");
     build().fails(1);
-    // What it does not have is named, as if it were not there.
+    // A file that it does not provide is reported.
     fake("echo large > x.big");
     let stderr = build().fails(1).stderr();
     assert!(stderr.contains("git LFS") && stderr.contains("y.big") && !stderr.contains("x.big"), "{stderr}");
@@ -106,7 +106,7 @@ fn large_files_are_fetched_where_git_lfs_is_installed() {
 fn pointers_of_large_files_are_named_where_nothing_fetches_them() {
     let Some(store) = TestStore::with_busybox() else { return };
     let Some((root, address)) = served(&store, LARGE) else { return };
-    // A PATH with git alone.
+    // A PATH with only git.
     let bin = root.join("bin");
     std::fs::create_dir(&bin).unwrap();
     let path = std::env::var_os("PATH").unwrap();
@@ -133,7 +133,7 @@ git tag v1 && cd .. && git clone -q --bare w r.git && git -C r.git symbolic-ref 
     let text = format!("FROM scratch\nADD --keep-git-dir http://{address}/r.git#v1 /\n");
     store.build_text(&text, &[]).ok();
     let first = files(&store.root_filesystem(&[]));
-    // Packed in another way, with another branch, by another user of another store, later.
+    // Packed differently, with another branch, by another user of another store, later.
     let later = "git -C w checkout -q -b more && echo more > w/more && git -C w add -A && git -C w commit -q -m more
 git -C w push -q ../r.git more && git -C r.git gc -q --aggressive --prune=now";
     assert!(in_folder(&root, later));
@@ -170,7 +170,7 @@ git -C r.git symbolic-ref HEAD refs/heads/main";
     assert!(!plain.contains("git commands for"), "{plain}");
     let stderr = store.run(&[&["build"], &debug[..], &[&url]].concat()).ok().stderr();
     assert!(stderr.contains(" fetch --quiet "), "{stderr}");
-    // Also of a build that fails.
+    // Also for a build that fails.
     let stderr = store.build_text(&format!("FROM scratch\nADD {url}#gone /\n"), &debug).fails(1).stderr();
     assert!(stderr.contains(" ls-remote "), "{stderr}");
 }

@@ -1,4 +1,4 @@
-//! `image diff` and `image waste`: what is in images, and what of it could be spared.
+//! `image diff` and `image waste`: what is in images, and what could be saved.
 
 use serde_json::Value;
 
@@ -104,7 +104,7 @@ fn an_image_is_explored_in_a_terminal_of_the_usual_size() {
     screen.types("w");
     screen.shows("deleted: /srv/gone");
     screen.shows("delete it at the end of");
-    // The third layer takes away, gives away and writes again; its folder is opened in the other pane.
+    // The third layer deletes, changes owners and rewrites; its folder is opened in the other pane.
     screen.types("wjjj\t\r");
     screen.shows("~ ");
     for line in ["gone", "owned", "again"] {

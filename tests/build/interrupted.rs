@@ -8,19 +8,19 @@ use rustix::process::{Pid, Signal};
 
 use crate::common::{Answer, TestStore, none, wait_for};
 
-/// Says that it has begun, through a file in a cache that the test can see, and then sleeps for very long.
+/// Announces its start through a file in a cache that the test can see, and then sleeps for very long.
 const SLEEPS: &str = "\
 FROM busybox
 RUN echo before > /before
 RUN echo begun && sleep 98765
 ";
 
-/// A build that is in the middle of its last RUN.
+/// A build in the middle of its last RUN.
 fn sleeping(store: &TestStore) -> Child {
     building(store, &[], " begun\n")
 }
 
-/// A build that has said a line with that end.
+/// A build that has printed a line with that ending.
 fn building(store: &TestStore, options: &[&str], said_last: &str) -> Child {
     use std::io::{BufRead as _, BufReader};
     store.write("ctx/Dockerfile", SLEEPS);
@@ -32,7 +32,7 @@ fn building(store: &TestStore, options: &[&str], said_last: &str) -> Child {
         line.clear();
         assert_ne!(said.read_line(&mut line).unwrap(), 0, "the build ended before it said `{said_last}`");
     }
-    // Nobody reads the rest; it goes nowhere rather than to a closed pipe.
+    // Nobody reads the rest; it is discarded instead of breaking the pipe.
     std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
     child
 }
@@ -42,7 +42,7 @@ fn send(child: &Child, signal: Signal) {
     rustix::process::kill_process(process, signal).unwrap();
 }
 
-/// The processes, other than the test's own, whose command line or mounts speak of the store or of the long sleep.
+/// The processes, other than the test's own, whose command line or mounts refer to the store or to the long sleep.
 fn left_behind(store: &TestStore) -> Vec<String> {
     let root = store.root().display().to_string();
     let mut found = Vec::new();
@@ -66,13 +66,13 @@ fn is_mounted_below(path: &Path) -> bool {
     mounts.contains(&path.display().to_string())
 }
 
-/// What ended may take a moment to be gone.
+/// A process that was ended may take a moment to disappear.
 fn wait_until_nothing_is_left(store: &TestStore) {
     wait_for("nothing is left behind", || none(&left_behind(store)));
     assert!(!is_mounted_below(&store.root()));
 }
 
-/// After the sleep was taken out, the step before is cached and the build succeeds.
+/// Without the sleep, the step before is cached and the build succeeds.
 fn build_again(store: &TestStore) -> Answer {
     let answer = store.build_text(&SLEEPS.replace("sleep 98765", "true"), &[]).ok();
     assert_eq!(answer.cached(), ["RUN echo before > /before"]);
@@ -92,7 +92,7 @@ fn a_build_says_that_it_waits_for_another_and_can_be_ended() {
     send(&second, Signal::INT);
     assert_eq!(second.wait().unwrap().code(), Some(130));
     assert!(first.try_wait().unwrap().is_none(), "the other one goes on");
-    // It takes nothing of the other's, and so need not wait for it.
+    // It needs nothing of the other's result, and so does not wait for it.
     let mut third = building(&store, &["--no-cache"], " begun\n");
     for child in [&mut third, &mut first] {
         send(child, Signal::INT);
@@ -137,7 +137,7 @@ fn a_build_killed_while_it_copies_leaves_nothing_half_made() {
     for wait in [10, 60, 120, 200] {
         let mut child = store.command(&["build", "-q", "ctx"]).stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait));
-        // It may have ended by itself already, which is as good.
+        // It may have ended by itself already, which is fine.
         let _ = child.kill();
         child.wait().unwrap();
     }

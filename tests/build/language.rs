@@ -1,4 +1,4 @@
-//! What the language says beside files: owners, times, other systems, switches.
+//! Features of the language other than files: owners, times, other platforms, options.
 
 use crate::common::TestStore;
 

@@ -1,8 +1,8 @@
-//! `RUN --mount`: what tells caches apart, what counts of a bind, what is there where nothing was given.
+//! `RUN --mount`: what distinguishes caches, what part of a bind matters, and defaults.
 
 use crate::common::{Answer, TestStore};
 
-/// What the steps printed behind `mark`.
+/// The output of the steps after `mark`.
 fn said(answer: &Answer, mark: &str) -> Vec<String> {
     let text = answer.stderr();
     let lines = text.lines().filter_map(|line| line.split_once(mark).map(|(_, rest)| rest.trim().to_owned()));
@@ -108,7 +108,7 @@ fn the_source_of_a_bind_is_a_path_and_may_lead_through_links() {
     }
 }
 
-/// As BuildKit mounts it, whatever its mode says.
+/// As mounted by BuildKit, whatever its mode.
 #[test]
 fn a_secret_is_no_program() {
     let Some(store) = TestStore::with_busybox() else { return };

@@ -1,4 +1,4 @@
-//! Files that are not like most files: their names, links, attributes.
+//! Unusual files: their names, links, attributes.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use crate::common::{TestStore, is_root, skip};
 
-/// What the image holds after it was saved and loaded into another store.
+/// The files of the image after it was saved and loaded into another store.
 fn after_a_journey(store: &TestStore) -> Option<std::path::PathBuf> {
     store.build(&["-t", "travelled"]).ok();
     store.run(&["save", "-o", "image.tar", "travelled"]).ok();
@@ -61,12 +61,12 @@ RUN chmod 640 /b/c/link
     let Some(folder) = after_a_journey(&store) else { return };
     let of = |path: &str| std::fs::metadata(folder.join(path)).unwrap();
     assert_eq!(of("b/c/link").mode() & 0o777, 0o640);
-    // As any overlay has it: a change in a later layer parts the name that was changed from the others.
+    // As in any overlay: changing one name in a later layer separates it from the others.
     assert_eq!(of("a/file").ino(), of("zzz").ino());
     assert_eq!(of("a/file").mode() & 0o777, 0o644);
 }
 
-/// The attributes of a file in the root filesystem, as the tar output has them.
+/// A file's attributes in the root filesystem, as in the tar output.
 fn attributes(store: &TestStore, path: &str) -> Vec<(String, Vec<u8>)> {
     let answer = store.build(&["-o", "type=tar,dest=-"]).ok();
     let mut archive = tar::Archive::new(answer.stdout_bytes());
@@ -84,7 +84,7 @@ fn attributes(store: &TestStore, path: &str) -> Vec<(String, Vec<u8>)> {
     panic!("there is no {path}");
 }
 
-/// cap_net_raw+ep, in the kernel's second form.
+/// cap_net_raw+ep, in version 2 of the kernel's format.
 const CAPABILITY: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 #[test]

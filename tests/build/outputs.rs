@@ -1,4 +1,4 @@
-//! What a build leaves behind: archives, folders, files with facts, what it prints.
+//! What a build leaves behind: archives, folders, metadata files, messages.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ fn a_link_of_an_earlier_output_is_not_followed() {
     assert_eq!(std::fs::read_to_string(store.work().join("out/folder/file")).unwrap(), "the image's");
 }
 
-/// What was built is not kept under a name when it goes elsewhere; `--load` keeps it too.
+/// A result that is written elsewhere is not stored under a name; `--load` stores it, too.
 #[test]
 fn an_archive_can_be_loaded_into_another_store() {
     for kind in ["docker", "oci"] {
@@ -100,7 +100,7 @@ fn an_archive_can_go_to_standard_output() {
     assert!(names_in(answer.stdout_bytes()).contains("manifest.json"));
 }
 
-/// As buildx has it, whose `--load` is short for that.
+/// As in buildx, where `--load` is short for that.
 #[test]
 fn a_docker_image_without_a_place_goes_into_the_store() {
     let Some(store) = store() else { return };
@@ -145,7 +145,7 @@ fn a_fixed_epoch_makes_the_same_bytes_in_two_stores() {
     assert!(build(&one) == build(&two), "the archives differ");
 }
 
-/// What a layout or an archive has: the top manifest and the sizes of its layers.
+/// The top manifest and the sizes of its layers in a layout or an archive.
 fn manifest_of(store: &TestStore, options: &str) -> serde_json::Value {
     std::fs::remove_dir_all(store.work().join("layout")).ok();
     let output = format!("type=oci,tar=false,dest=layout{options}");
@@ -178,7 +178,7 @@ fn media_types_are_dockers_where_that_is_asked_for() {
     assert_eq!(types(&manifest_of(&store, "")), oci);
     assert_eq!(types(&manifest_of(&store, ",oci-mediatypes=true")), oci);
     assert_eq!(types(&manifest_of(&store, ",oci-mediatypes=false")), docker);
-    // Such an archive is read as any other.
+    // Such an archive can be read like any other.
     store.run(&["build", "-o", "type=oci,oci-mediatypes=false,dest=docker.tar", "ctx"]).ok();
     let other = TestStore::empty();
     let archive = store.work().join("docker.tar");
@@ -192,7 +192,7 @@ fn media_types_are_dockers_where_that_is_asked_for() {
 #[test]
 fn a_level_of_compression_changes_sizes_and_nothing_else() {
     let text: String = (0..20_000).map(|number| format!("line {} of many\n", number * 7919 % 10_007)).collect();
-    // A copy that is there is used again, whatever its level: each has a store of its own.
+    // An existing copy is used again, whatever its level: each has its own store.
     let store = || {
         let store = TestStore::empty();
         store.write("ctx/text", &text);
@@ -200,7 +200,7 @@ fn a_level_of_compression_changes_sizes_and_nothing_else() {
         store
     };
     let layer = |options: &str| {
-        // Whatever time it is when each is made.
+        // Whatever the time when each is created.
         let manifest = manifest_of(&store(), &format!(",rewrite-timestamp=true{options}"));
         (manifest["config"]["digest"].clone(), manifest["layers"][0]["size"].as_u64().unwrap())
     };
@@ -218,7 +218,7 @@ fn a_level_of_compression_changes_sizes_and_nothing_else() {
     }
 }
 
-/// `mode=delete` makes the folder what the result is: what else was there goes, and nothing outside it.
+/// `mode=delete` makes the folder equal to the result: other files in it are removed, and nothing outside of it.
 #[test]
 fn an_output_that_deletes_leaves_the_result_alone() {
     let Some(store) = TestStore::loaded() else { return };
@@ -229,7 +229,7 @@ fn an_output_that_deletes_leaves_the_result_alone() {
     store.write("outside/kept", "");
     std::os::unix::fs::symlink("../outside", store.work().join("out/link")).unwrap();
     let output = "type=local,dest=out,mode=delete";
-    // Below the working folder it needs no leave; elsewhere, and for that folder itself, it does.
+    // Below the working folder this needs no permission; elsewhere, and for that folder itself, it does.
     let elsewhere = tempfile::tempdir().unwrap();
     std::fs::write(elsewhere.path().join("old"), "").unwrap();
     let outside = format!("type=local,dest={},mode=delete", elsewhere.path().display());

@@ -1,8 +1,8 @@
-//! The word that an error is about is the one that is marked, wherever else in the file the same text stands.
+//! The word that an error is about is marked, wherever else in the file the same text occurs.
 
 use crate::common::TestStore;
 
-/// The line of the heading, and of the marked place the line and the text; `-` where whole lines are marked.
+/// The line in the heading, and the line and text that are marked; `-` if whole lines are marked.
 fn marked(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.split("error: ").last().unwrap_or_default().lines().collect();
     let heading = lines.iter().find_map(|line| line.split_once("Dockerfile:"));
@@ -31,7 +31,7 @@ fn of_words_that_are_the_same_the_wrong_one_is_marked() {
     assert_marked(
         &store,
         &[
-            // The flag and the destination have the word, too.
+            // The flag and the destination contain the word, too.
             ("FROM busybox\nCOPY --exclude=gone here gone /gone/\n", "2 2:gone"),
             ("FROM busybox\nCOPY here /gone\nCOPY \\\n  here \\\n# gone\n  gone /x/\n", "3 6:gone"),
             ("FROM busybox\nENV A=${X-no} B=${X?no} C=${X?no}\n", "2 2:${X?no}"),
@@ -104,7 +104,7 @@ fn places_are_those_of_the_file_as_it_is() {
             ("\u{feff}FROM busybox:${x?y}\n", "1 1:busybox:${x?y}"),
             ("# escape=`\nFROM busybox\nCOPY here `\n  gone /x/\n", "3 4:gone"),
             ("FROM busybox\nCOPY \\\n\n  here \\\n\n gone \\\n /x/\n", "2 6:gone"),
-            // Bodies of heredocs; of `<<-` the tabs are no part.
+            // Bodies of heredocs, for `<<-` without the tabs.
             ("FROM busybox\nCOPY <<EOF /x\none ${x-$y}\ntwo ${x?${x-no}}!\nEOF\n", "2 4:${x?${x-no}}"),
             ("FROM busybox\nCOPY <<A <<-B /x/\na\nA\n\t\tb ${x?no}\n\tB\n", "2 5:${x?no}"),
         ],

@@ -1,4 +1,4 @@
-//! One build for several platforms: an index of images, with what they share executed once.
+//! One build for several platforms: an index of images, with shared steps executed once.
 
 use serde_json::Value;
 
@@ -173,7 +173,7 @@ fn one_platform_makes_an_index_when_it_is_asked_to() {
     assert!(store.work().join("out/linux_arm_v7/Dockerfile").is_file());
 }
 
-/// What is wrong for each platform is said once.
+/// A warning that applies to every platform is printed once.
 #[test]
 fn warnings_are_not_repeated() {
     let Some(store) = TestStore::loaded() else { return };

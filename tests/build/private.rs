@@ -1,4 +1,4 @@
-//! Sources that ask who wants them, and servers whose certificates an authority of the user's own has signed.
+//! Sources that require credentials, and servers whose certificates are signed by the user's own authority.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::web::{Reply, serve};
 
 const TOKEN: &str = "sesame-4711";
 
-/// A repository behind a password; gives its address.
+/// A repository behind a password; returns its URL.
 fn guarded(root: PathBuf) -> Option<String> {
     let script = r#"set -e
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t.invalid GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t.invalid
@@ -56,7 +56,7 @@ fn a_git_server_is_told_who_asks() {
     let refused = store.build(&["--no-cache", "--secret", &of_all]).fails(1);
     assert!(!refused.stderr().contains("nonsense"), "{}", refused.stderr());
     store.build(&["--no-cache", "--secret", &secret("GIT_AUTH_HEADER", &header)]).ok();
-    // A context, too.
+    // Also as a context.
     let context = ["build", "--secret", &of_host, &url];
     store.run(&context).ok();
     let large = store.build_text(&format!("FROM scratch\nADD {url}#large /\n"), &["--secret", &of_host]).fails(1);
@@ -101,7 +101,7 @@ fn an_authority_is_trusted_and_leaves_nothing_behind() {
     let own_path = pem.to_str().unwrap();
     let first = store.build_text(&dockerfile, &["--ca-cert", own_path, "-t", "trusting"]).ok();
     assert!(first.stderr().contains("public\n") && first.stderr().contains("IN: 1 1 1 /mine"), "{}", first.stderr());
-    // No key knows of it, and no file or setting has it.
+    // The credentials are in no cache key, file or setting.
     let second = store.build(&[]).ok();
     assert_eq!(second.executed(), [""; 0]);
     let folder = store.root_filesystem(&[]);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::common::TestStore;
 use crate::common::screen::Screen;
 
-/// Two stages side by side, a long instruction and an instruction with a flag.
+/// Two parallel stages, a long instruction and an instruction with a flag.
 const STAGES: &str = "\
 FROM busybox AS tools
 RUN --mount=type=tmpfs,target=/scratch echo one of the tools > /tool && echo another line && echo a third line \\
@@ -165,7 +165,7 @@ fn modes_are_chosen_as_with_buildx() {
     assert!(both.stdout().starts_with("sha256:") && both.stderr().is_empty());
 }
 
-/// The objects of `--progress rawjson`, each on a line, and what is behind them.
+/// The objects of `--progress rawjson`, one per line, and what follows them.
 fn objects(text: &str) -> (Vec<Value>, String) {
     let lines = text.lines().take_while(|line| line.starts_with('{'));
     let objects: Vec<Value> = lines.map(|line| serde_json::from_str(line).expect("a line is an object")).collect();
@@ -187,7 +187,7 @@ fn programs_get_what_buildkit_tells() {
     let keys: BTreeSet<&str> =
         objects_of_first.iter().flat_map(|object| object.as_object().unwrap().keys().map(String::as_str)).collect();
     assert!(keys.iter().all(|key| ["vertexes", "statuses", "logs", "warnings"].contains(key)), "{keys:?}");
-    // Of each vertex what was told last.
+    // The last state of each vertex.
     let last: BTreeMap<&str, &Value> = all(&objects_of_first, "vertexes")
         .into_iter()
         .map(|vertex| (vertex["name"].as_str().unwrap(), vertex))
@@ -210,7 +210,7 @@ fn programs_get_what_buildkit_tells() {
         all(&objects_of_first, "statuses").iter().map(|status| status["id"].as_str().unwrap()).collect();
     assert!(statuses.iter().any(|id| id.starts_with("writing image sha256:")), "{statuses:?}");
     assert!(statuses.contains(&"naming to raw:latest"), "{statuses:?}");
-    // What a trace has, too: why it was executed, and what it used.
+    // Also in a trace: why it was executed, and what it used.
     let of_tool = || all(&objects_of_first, "vertexes").into_iter().filter(|vertex| vertex["digest"] == tool["digest"]);
     assert!(of_tool().any(|vertex| vertex["rbuild"]["why"][0] == "first time seen"), "{objects_of_first:#?}");
     assert!(tool["rbuild"]["resources"]["peak_memory"].as_u64().is_some_and(|bytes| bytes > 0), "{tool:#}");
@@ -235,7 +235,7 @@ fn programs_get_errors_and_warnings() {
     assert!(String::from_utf8_lossy(&short).starts_with("LegacyKeyValueFormat: "));
     assert_eq!(warnings[0]["range"][0]["start"]["line"], 2);
     assert_eq!(warnings[0]["sourceInfo"]["filename"], "Dockerfile");
-    // Compose puts an empty line behind each line of an error: there is one, and the others are what the step says.
+    // Compose adds an empty line after each line of an error: there is one, and the others are the step's output.
     assert!(rest.starts_with("ERROR: Dockerfile:3") && !rest.contains('\n'), "{rest}");
     let said = |found: &[Value], vertex: &Value| -> String {
         let of_vertex = all(found, "logs").into_iter().filter(|log| log["vertex"] == vertex["digest"]);

@@ -1,4 +1,4 @@
-//! Builds that are remembered: `builds ls|show|logs|rm`.
+//! The build history: `builds ls|show|logs|rm`.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
@@ -39,7 +39,7 @@ fn a_build_is_shown_with_what_its_steps_used() {
     let logs = store.run(&["builds", "logs", "--step", "RUN dd"]).ok().stdout();
     assert!(logs.contains(" USED ") && !logs.contains("COPY"), "{logs}");
 
-    // The same again costs nothing, and says what that saved.
+    // The same build again takes no time, and shows how much was saved.
     store.build(&[]).ok();
     let document = shown(&store, &[]);
     let cached = step(&document, "RUN dd");
@@ -53,7 +53,7 @@ fn a_build_is_shown_with_what_its_steps_used() {
 #[test]
 fn network_bytes_are_counted() {
     let Some(store) = TestStore::with_busybox() else { return };
-    // The counters of the namespace that all steps share: the loopback interface is not counted.
+    // The counters of the shared network namespace do not include the loopback interface.
     store.build_text("FROM busybox\nRUN ping -c 1 127.0.0.1 || true\nRUN --network=none true\n", &[]).ok();
     let document = shown(&store, &[]);
     assert!(step(&document, "RUN ping")["Resources"]["received"].is_u64(), "{document:#}");
@@ -127,7 +127,7 @@ fn a_build_that_was_killed_is_shown_with_what_is_there() {
     assert_eq!(step(&document, "echo begun")["State"], "running");
     assert_eq!(step(&document, "echo never")["State"], "not-reached");
     assert_eq!(store.run(&["buildx", "history", "ls", "--filter", "status=canceled"]).ok().stdout().lines().count(), 2);
-    // It is no damage, however old it is.
+    // It is not damage, however old it is.
     let logs = store.root().join("history/logs");
     let log = std::fs::read_dir(logs).unwrap().next().unwrap().unwrap().path();
     let ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
@@ -145,7 +145,7 @@ fn a_signal_that_comes_twice_at_once_cancels_in_good_order() {
     let mut command = store.command(&["build", "--progress", "plain", "--report", "r.html", "ctx"]);
     let mut build = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     wait_until("the step has begun", || store.run(&["builds", "logs"]).stdout().contains(" begun\n"));
-    // As timeout(1) does: it tells its child, and then the group that the child is in.
+    // Like timeout(1), which signals its child and then its process group.
     let process = rustix::process::Pid::from_child(&build);
     for signal in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
         rustix::process::kill_process(process, signal).unwrap();

@@ -1,10 +1,10 @@
-//! Rules of BuildKit about copied files, users and archives that few Dockerfiles lean on.
+//! BuildKit's rules about copied files, users and archives that few Dockerfiles rely on.
 
 use std::time::{Duration, SystemTime};
 
 use crate::common::TestStore;
 
-/// What `stat -c FORMAT` says of each path, in a stage with these instructions.
+/// The output of `stat -c FORMAT` for each path, in a stage with these instructions.
 fn told(store: &TestStore, instructions: &str, format: &str, paths: &[&str]) -> Vec<String> {
     let question = format!("RUN stat -c 'TOLD %n {format}' {}\n", paths.join(" "));
     let answer = store.build_text(&format!("FROM busybox\n{instructions}{question}"), &["--no-cache"]).ok();

@@ -48,11 +48,11 @@ fn different_builds_do_not_disturb_each_other() {
     assert_eq!(store.run(&["images", "-q", "app"]).ok().stdout().lines().count(), numbers.len());
 }
 
-/// The second one waits for the first one's lock, which the kernel drops when its holder dies.
+/// The second one waits for the first one's lock, which the kernel releases when its holder dies.
 #[test]
 fn whoever_waits_for_a_build_that_is_killed_goes_on() {
     let Some(store) = TestStore::with_busybox() else { return };
-    // Only the first to come finds no file, and sleeps.
+    // Only the first one finds no file, and sleeps.
     let dockerfile = "\
 FROM busybox
 RUN --mount=type=cache,target=/seen if [ ! -e /seen/one ]; then touch /seen/one; echo first; sleep 98764; fi

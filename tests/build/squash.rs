@@ -17,7 +17,7 @@ fn layers(store: &TestStore, name: &str) -> Vec<String> {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The paths in a folder with what can be seen of each.
+/// The paths in a folder with their visible attributes.
 fn listing(folder: &std::path::Path) -> Vec<String> {
     let walk = walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name().into_iter().map(Result::unwrap);
     walk.map(|entry| {

@@ -1,8 +1,8 @@
-//! `--ssh` and `RUN --mount=type=ssh`: agents, and key files for an agent of the build's own.
+//! `--ssh` and `RUN --mount=type=ssh`: agents, and key files for the build's own agent.
 
 use crate::common::{TestStore, has_programs, must_run, wait_until};
 
-/// Asks the agent for its keys as ssh-add does: one message of one byte. The answer's sixth byte counts the keys.
+/// Asks the agent for its keys like ssh-add: a message of one byte. The sixth byte of the answer is the number of keys.
 const ASK: &str = "RUN --mount=type=ssh,required,uid=1000,mode=0600 stat -c 'owner %u %a' $SSH_AUTH_SOCK\n";
 
 fn key(store: &TestStore, name: &str, passphrase: &str) -> String {
@@ -21,7 +21,7 @@ fn a_key_file_gets_an_agent_that_ends_with_the_build() {
     let ssh = format!("default={path}");
     let said = store.build_text(&format!("FROM busybox\n{ASK}"), &["--ssh", &ssh]).ok().stderr();
     assert!(said.contains("owner 1000 600"), "{said}");
-    // An agent looks every ten seconds whether its program is still there; other tests have agents too.
+    // An agent checks every ten seconds whether its program still runs; other tests have agents too.
     wait_until("no agent is left behind", || !an_agent_runs());
 }
 
@@ -50,7 +50,7 @@ fn a_key_that_needs_a_passphrase_and_one_that_is_none_are_refused() {
     assert!(none.contains("pass --ssh default, or --ssh default=KEYFILE"), "{none}");
 }
 
-/// The socket that was named is not the one that the program sees, but leads to it.
+/// The program sees another socket than the one that was given, which leads to it.
 #[test]
 fn an_agent_is_reached_through_the_mount() {
     use std::io::{Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! Which stages are built, in which order, and what passes between them.
+//! Which stages are built, in which order, and what is passed between them.
 
 use crate::common::TestStore;
 
@@ -53,7 +53,7 @@ RUN --mount=type=cache,target=/count cp /count/log /log
     assert_eq!(std::fs::read_to_string(folder.join("log")).unwrap(), "ran\n");
 }
 
-/// Each stage waits for the other one's file in a shared cache: one after the other they would never end.
+/// Each stage waits for the other one's file in a shared cache: sequentially they would never end.
 #[test]
 fn independent_stages_run_at_the_same_time() {
     let Some(store) = TestStore::with_busybox() else { return };

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::common::TestStore;
 
-/// A server that takes one request, and gives its head and its body.
+/// A server that takes one request, and returns its head and its body.
 fn collector(answer: &'static str) -> (String, std::thread::JoinHandle<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -85,7 +85,7 @@ fn a_collector_that_fails_is_a_warning() {
     let said = build(&store, &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &traces)]).ok().stderr();
     assert!(said.contains("warning: no trace of the build was sent") && said.contains("503"), "{said}");
     assert!(server.join().unwrap().0.starts_with("POST /own "));
-    // Nobody answers.
+    // A server that never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", silent.local_addr().unwrap());
     let begun = std::time::Instant::now();

@@ -1,4 +1,4 @@
-//! `build --watch`: builds again when something has changed that was read.
+//! `build --watch`: builds again when something changes that was read.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{TestStore, wait_until};
 
-/// The lines that come, each as soon as it is there.
+/// The output lines, each as soon as it is printed.
 fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -43,14 +43,14 @@ fn a_change_of_what_was_read_builds_again_and_restarts_the_container() {
     let (out, said) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
     until(&out, "first");
     until(&said, "waiting for changes");
-    // What no instruction takes wakes nobody: the next build is the one of the word.
+    // A file that no instruction uses triggers nothing: the next build is caused by `word`.
     store.write("ctx/unrelated", "2");
     store.write("ctx/word", "second");
     until(&out, "second");
     let between = until(&said, "waiting for changes");
     let builds = between.iter().filter(|line| line.contains("[2/2] COPY word /")).count();
     assert!(builds >= 1, "{between:#?}");
-    // A Dockerfile with a fault is told, and waited for.
+    // An error in the Dockerfile is reported, and its fix is waited for.
     store.write("ctx/Dockerfile", "FROM busybox\nCOPYY word /\n");
     until(&said, "COPYY");
     until(&said, "waiting for changes");
@@ -65,7 +65,7 @@ fn a_change_of_what_was_read_builds_again_and_restarts_the_container() {
 #[test]
 fn a_container_is_run_by_the_command_behind_two_dashes() {
     let Some(store) = TestStore::with_busybox() else { return };
-    // The shell as the first process would not notice that it is asked to end.
+    // A shell as the first process would ignore the signal to end.
     store.write("ctx/Dockerfile", "FROM busybox\nCOPY word /\nENTRYPOINT [\"sh\", \"-c\"]\n");
     store.write("ctx/word", "first");
     let options = "-e 'A=b c' -- 'cat /word; echo \" $A\"; sleep 1000; true'";

@@ -1,4 +1,4 @@
-//! Caches in GitHub's cache of actions.
+//! Caches in GitHub Actions' cache.
 
 use crate::actions_server::{TOKEN, TestActions};
 use crate::common::{Answer, TestStore};
@@ -24,11 +24,11 @@ fn an_export_is_one_entry_and_another_machine_uses_it() {
     let again = build(&second, &actions, &["--cache-from", "type=gha,scope=ci"]).ok();
     assert_eq!(again.executed(), [""; 0], "{}", again.stderr());
     assert_eq!(sorted(again.cached()), sorted(STEPS.to_vec()));
-    // The layers are read where they are needed.
+    // The layers are fetched when they are needed.
     let mut command = second.command(&["run", "--rm", "app", "cat", "/app/result"]);
     command.env("ACTIONS_RESULTS_URL", &actions.url).env("ACTIONS_RUNTIME_TOKEN", TOKEN);
     assert_eq!(Answer::of(command).ok().stdout(), "tool\nsource\n");
-    // Layers side by side look once where the entry is.
+    // Parallel layers look up the entry only once.
     assert!(actions.requests().len() < 10, "{:?}", actions.requests());
     let other = build(&second, &actions, &["--cache-from", "type=gha"]).ok().stderr();
     assert!(other.contains("there is no cache of that name"), "{other}");
@@ -50,7 +50,7 @@ fn later_exports_send_what_is_new_and_an_entry_that_is_gone_is_made_again() {
     build(&first, &actions, &both).ok();
     assert_eq!(actions.keys().len(), 2);
     assert!(sent() < whole, "{} of {whole}", sent());
-    // The newest entry speaks of the first, which GitHub removed.
+    // The newest entry refers to the first, which GitHub has evicted.
     let oldest = actions.keys()[0].clone();
     actions.evict(&oldest);
     build(&second, &actions, &both).ok();
@@ -103,12 +103,12 @@ fn limits_are_warnings_and_refusals_are_errors() {
     let given = format!("type=gha,url_v2={},token=wrong-token", actions.url);
     let said = build(&store, &actions, &["--cache-from", &given]).ok().stderr();
     assert!(said.contains("answered 401") && !said.contains("wrong-token"), "{said}");
-    // What is there is no cache of rbuild's.
+    // An existing entry is not a cache of rbuild's.
     let prefix = "rbuild-buildkit-1-e3b0c442#1";
     actions.put(prefix, b"something else that is longer than a line of it");
     let said = build(&store, &actions, &["--cache-from", "type=gha"]).ok().stderr();
     assert!(said.contains("it is not an entry that rbuild wrote"), "{said}");
-    // Not a job of GitHub's: as with buildx, there is no such cache.
+    // Outside of a GitHub job there is no such cache, as in buildx.
     let mut command = store.command(&["build", "--cache-to", "type=gha", "--cache-from", "type=gha", "ctx"]);
     command.env_remove("ACTIONS_RESULTS_URL").env_remove("ACTIONS_CACHE_URL").env_remove("ACTIONS_RUNTIME_TOKEN");
     let said = Answer::of(command).ok().stderr();

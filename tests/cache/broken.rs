@@ -1,4 +1,4 @@
-//! Caches that are missing, slow, forbidden or wrong: a warning, never a failed build, never a wrong result.
+//! Caches that are missing, slow, forbidden or wrong: a warning, but never a failed build or a wrong result.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::registry::TestRegistry;
 use crate::shared::{STEPS, machine, sorted};
 use crate::web::Reply;
 
-/// The build succeeds with a warning that says why, and its result is right.
+/// The build succeeds with a warning that gives the reason, and its result is right.
 #[track_caller]
 fn assert_warned(store: &TestStore, answer: Answer, why: &str) {
     let answer = answer.ok();
@@ -22,7 +22,7 @@ fn assert_warned(store: &TestStore, answer: Answer, why: &str) {
     assert_eq!(shown, "tool\nsource\n", "{said}");
 }
 
-/// A folder with the cache of the usual build.
+/// A folder with the cache of the default build.
 fn folder() -> Option<tempfile::TempDir> {
     let folder = tempfile::tempdir().unwrap();
     let to = format!("type=local,dest={},mode=max", folder.path().display());
@@ -50,7 +50,7 @@ fn what_is_not_there() {
     assert_warned(&store, store.build(&["--cache-from", "type=local,src=nowhere", "-t", "app"]), "nowhere");
     let name = registry.name("no/such:cache");
     assert_warned(&store, store.build(&["--cache-from", &name, "-t", "app"]), "there is no cache of that name");
-    // Nobody listens there.
+    // Nothing listens there.
     let refused = "127.0.0.1:1/cache:x";
     assert_warned(&store, store.build(&["--cache-from", refused, "-t", "app"]), "cannot reach");
 }
@@ -82,7 +82,7 @@ fn lists_of_records_that_are_cut_or_changed() {
             std::fs::write(&path, bytes).unwrap();
             let store = machine().unwrap();
             let answer = build_from(&store, folder.path());
-            // What is broken may be of an earlier time; then all is well.
+            // The damage may be in an older part; then everything works.
             if answer.stderr().contains("warning") {
                 assert_warned(&store, answer, "is not used");
             }
@@ -128,7 +128,7 @@ fn layers_that_are_gone_cut_or_changed_are_made_again() {
     }
 }
 
-/// Replaces the list of records of a cache folder by what `change` makes of it.
+/// Replaces the records of a cache folder by the result of `change`.
 fn rewrite(folder: &Path, change: impl FnOnce(&mut serde_json::Value)) {
     let read = |path: &Path| -> serde_json::Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
     let blob = |digest: &str| folder.join("blobs").join(digest.replace(':', "/"));
@@ -153,7 +153,7 @@ fn rewrite(folder: &Path, change: impl FnOnce(&mut serde_json::Value)) {
 
 #[test]
 fn a_list_that_lies_about_layers_is_found_out() {
-    // Another tree, another diffID, the blob of another layer: all with right digests of blobs.
+    // Another tree digest, another diffID, the blob of another layer: all with matching blob digests.
     let lies: [fn(&mut serde_json::Value); 3] = [
         |list| {
             for layer in list["layers"].as_object_mut().unwrap().values_mut() {
@@ -202,7 +202,7 @@ fn an_export_that_fails_is_an_error_unless_that_is_ignored() {
 #[test]
 fn what_was_sent_is_read_back() {
     let Some(store) = machine() else { return };
-    // A registry that says yes to all and loses layers.
+    // A registry that accepts everything and loses layers.
     let registry = TestRegistry::start();
     let lossy = registry.clone();
     registry.set_fault(move |request, reply| {
@@ -217,7 +217,7 @@ fn what_was_sent_is_read_back() {
     assert_eq!(sorted(store.build(&[]).ok().cached()), sorted(STEPS.to_vec()));
 }
 
-/// Each request for itself may fail, and be tried again; all together the cache is written and read.
+/// Each request may fail and be repeated; in the end the cache is written and read.
 #[test]
 fn a_cache_is_written_and_read_though_every_fifth_request_fails() {
     let written: Vec<TestRegistry> = std::thread::scope(|scope| {
@@ -229,7 +229,7 @@ fn a_cache_is_written_and_read_though_every_fifth_request_fails() {
             store.write("ctx/Dockerfile", "FROM scratch\nCOPY source /one\nCOPY source /two\n");
             let name = registry.name("ci/cache:main");
             store.build(&["--reproducible", "--cache-to", &format!("type=registry,ref={name},mode=max")]).ok();
-            // Once without faults: all that was written is there.
+            // Once without faults: everything that was written is there.
             registry.set_gate(|_| None);
             let second = TestStore::empty();
             second.write("ctx/source", vec![seed as u8; 100_000]);

@@ -26,7 +26,7 @@ fn a_bucket_with_credentials_of_the_environment_or_given() {
     let again = build(&second, &["--cache-from", &given], None).ok();
     assert_eq!(again.executed(), [""; 0], "{}", again.stderr());
     assert_eq!(sorted(again.cached()), sorted(STEPS.to_vec()));
-    // The layers are in the bucket still; whoever needs them now needs credentials of its own.
+    // The layers are still in the bucket; commands that need them now need their own credentials.
     let run = |environment: bool| {
         let mut command = second.command(&["run", "--rm", "app", "cat", "/app/result"]);
         command.env("HOME", second.work());
@@ -53,7 +53,7 @@ fn a_bucket_that_refuses() {
     assert!(missing.contains("there is no cache of that name"), "{missing}");
 }
 
-/// 20 MiB that nothing makes smaller.
+/// 20 MiB that can't be compressed.
 fn large() -> Vec<u8> {
     let mut state = 1u64;
     let mut next = || {
@@ -74,13 +74,13 @@ fn a_large_layer_goes_in_parts_and_a_lost_part_goes_again() {
     let to = format!("{place},mode=max");
     let parts = || bucket.requests().iter().filter(|request| request.query.contains("partNumber=2&")).count();
 
-    // A part that never arrives: the upload is taken back, and there is no cache.
+    // A part that never arrives: the upload is aborted, and there is no cache.
     bucket.set_gate(|request| request.query.contains("partNumber=2&").then(|| Reply::new(503, "")));
     let said = build(&store, &["--cache-to", &to], None).fails(1).stderr();
     assert!(said.contains("answered 503"), "{said}");
     assert_eq!((parts(), bucket.open_uploads(), bucket.keys()), (4, 0, vec![]));
 
-    // One that is lost once.
+    // A part that is lost once.
     let is_lost = std::sync::atomic::AtomicBool::new(false);
     bucket.set_gate(move |request| {
         let is_second = request.query.contains("partNumber=2&");

@@ -1,4 +1,4 @@
-//! Several machines that build at the same time through one cache.
+//! Several machines that build at the same time with one cache.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ fn id(store: &TestStore) -> String {
 fn reproducible_builds_have_one_digest_on_all_machines() {
     let (Some(first), Some(second)) = (machine(), machine()) else { return };
     first.build(&["--reproducible", "-t", "app"]).ok();
-    // Whole seconds are what files' times are kept in.
+    // Files' times have a resolution of seconds.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let built = second.build(&["--reproducible", "-t", "app"]).ok();
     assert_eq!(built.executed().len(), 5);
@@ -39,8 +39,8 @@ fn two_machines_at_once_end_with_one_digest() {
     assert_eq!(id(&first), id(&third));
 }
 
-/// Eight builders, each with a project of its own beside one that they share, export to one name at the same time, round
-/// after round. Then a new machine finds every record of every builder, and the right one.
+/// Eight builders, each with its own project and a shared one, export to one name at the same time, round after round.
+/// Then a new machine finds every record of every builder, and the right one.
 #[test]
 fn eight_builders_lose_and_mix_no_record() {
     let rounds: usize = std::env::var("RBUILD_TEST_SOAK_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);

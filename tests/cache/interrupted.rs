@@ -1,4 +1,4 @@
-//! Transfers that are stopped, killed, or run out of room in the middle: nothing is half there, and the next try works.
+//! Transfers that are stopped, killed, or run out of space: nothing is half finished, and the next try works.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
@@ -13,11 +13,11 @@ use crate::common::{Answer, TestStore, wait_for, wait_until};
 use crate::registry::TestRegistry;
 use crate::web::Reply;
 
-/// What is interrupted.
+/// The operation that is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
     Pull,
-    /// Of a layer that stayed in the registry until somebody needed it.
+    /// Of a layer that stayed in the registry until it was needed.
     Fetch,
     Push,
     Export,
@@ -25,7 +25,7 @@ enum Work {
 }
 
 const ALL: [Work; 5] = [Work::Pull, Work::Fetch, Work::Push, Work::Export, Work::Import];
-/// Bytes of the layer; the other blobs have fewer than a hundredth.
+/// The size of the layer; the other blobs have less than a hundredth.
 const LARGE: usize = 2 << 20;
 
 fn noise() -> Vec<u8> {
@@ -43,7 +43,7 @@ fn write_context(store: &TestStore) {
 }
 
 impl Work {
-    /// All that is there before, with nothing in the way.
+    /// Prepares everything without faults.
     fn prepare(self, registry: &TestRegistry, store: &TestStore) {
         let maker = TestStore::empty();
         write_context(&maker);
@@ -84,7 +84,7 @@ impl Work {
         words.split(' ').map(str::to_owned).collect()
     }
 
-    /// What would be there only when it was done.
+    /// Whether what exists only after the operation exists.
     fn is_done(self, registry: &TestRegistry, store: &TestStore) -> bool {
         match self {
             Self::Pull => !store.run(&["images", "-q"]).ok().stdout().is_empty(),
@@ -109,7 +109,7 @@ impl Work {
     }
 }
 
-/// Lets the large blob come slowly, or its sending never be answered; says when one is on its way.
+/// Makes the large blob arrive slowly, or never answers its upload; sets the flag when one is on its way.
 fn slow_down(registry: &TestRegistry) -> Arc<AtomicBool> {
     let reached = Arc::new(AtomicBool::new(false));
     let told = reached.clone();
@@ -165,8 +165,8 @@ fn interrupt_all(signal: Signal) {
 
 #[test]
 fn a_transfer_that_is_stopped_leaves_nothing() {
-    // Where the tests run in the background, a shell lets them and all that they start ignore it. What has a handler
-    // here has none there.
+    // If a shell runs the tests in the background, they and their children ignore SIGINT. A signal with a handler here
+    // has its default action in the children.
     let ends = Arc::new(AtomicBool::new(true));
     signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, ends).unwrap();
     interrupt_all(Signal::INT);

@@ -1,10 +1,10 @@
-//! Base images whose layers stay in the registry until somebody needs their files.
+//! Base images whose layers stay in the registry until their files are needed.
 
 use crate::common::TestStore;
 use crate::registry::TestRegistry;
 use crate::web::Reply;
 
-/// A registry with busybox as `base:1`; nothing, where there is no busybox.
+/// A registry with busybox as `base:1`; skips without busybox.
 fn with_base() -> Option<TestRegistry> {
     let maker = TestStore::loaded()?;
     maker.build_text("FROM busybox\n", &["-o", "type=oci,tar=false,dest=base"]).ok();
@@ -13,7 +13,7 @@ fn with_base() -> Option<TestRegistry> {
     Some(registry)
 }
 
-/// The digests of the only layer and of the config of `base:1`.
+/// The digests of the only layer and the config of `base:1`.
 fn parts(registry: &TestRegistry) -> (String, String) {
     let manifest: serde_json::Value = serde_json::from_slice(&registry.manifest("base", "1").unwrap()).unwrap();
     let digest = |value: &serde_json::Value| value["digest"].as_str().unwrap().to_owned();
@@ -99,7 +99,7 @@ fn a_layer_that_is_gone_or_wrong_is_named_with_what_to_do() {
         assert!(said.contains("cannot be fetched") && said.contains(&registry.name("base")), "{number}: {said}");
         assert!(said.contains("hint: bring the place back"), "{number}: {said}");
         registry.clear_fault();
-        // A broken line is forgiven; a place that proved wrong is asked again by a build.
+        // A broken connection is tolerated; a location that turned out wrong is only asked again by a build.
         store.build(&["-t", "app"]).ok();
         store.run(&["save", "app", "-o", "app.tar"]).ok();
     }

@@ -1,4 +1,4 @@
-//! Contents of cache mounts that travel with a cache.
+//! Contents of cache mounts that are transferred with a cache.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -18,13 +18,13 @@ fn machine() -> Option<TestStore> {
     Some(store)
 }
 
-/// The content of the only cache mount of a store.
+/// The folder of a store's only cache mount.
 fn data(store: &TestStore) -> PathBuf {
     let caches = std::fs::read_dir(store.root().join("caches")).unwrap();
     caches.map(|entry| entry.unwrap().path().join("data-0")).next().expect("there is a cache mount")
 }
 
-/// Bytes without a pattern, the same every time.
+/// Pseudorandom bytes, the same every time.
 fn noise(count: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -38,7 +38,7 @@ fn noise(count: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// All that is kept of a file.
+/// Everything that is stored of a file.
 fn facts(root: &Path) -> Vec<String> {
     let entries = walkdir::WalkDir::new(root).sort_by_file_name().min_depth(1);
     let facts = entries.into_iter().map(|entry| {
@@ -86,18 +86,18 @@ fn contents_travel_with_all_that_is_known_of_them() {
     assert_eq!(facts(&data(&second)), facts(&mount));
     assert_eq!(data(&second).metadata().unwrap().mode() & 0o7777, 0o1777);
 
-    // What is there is not touched.
+    // Existing contents are not touched.
     std::fs::write(data(&second).join("own"), "own").unwrap();
     second.build(&["--cache-from", &name, "--build-arg", "RUN=3"]).ok();
     assert!(data(&second).join("own").exists());
-    // Nor is anything fetched where that was not wanted.
+    // Nothing is fetched if that was not requested.
     let third = machine().unwrap();
     let unwanted = format!("type=registry,ref={name},mounts=false");
     third.build(&["--cache-from", &unwanted, "--build-arg", "RUN=2"]).ok();
     assert_eq!(facts(&data(&third)), [""; 0]);
 }
 
-/// 2 % of the files change: less than 5 % of the bytes are sent. RBUILD_TEST_MOUNT_MIB says how much there is.
+/// 2 % of the files change: less than 5 % of the bytes are sent. RBUILD_TEST_MOUNT_MIB sets the total size.
 #[test]
 fn a_small_change_sends_little() {
     let mib: usize = std::env::var("RBUILD_TEST_MOUNT_MIB").ok().and_then(|text| text.parse().ok()).unwrap_or(8);

@@ -1,4 +1,4 @@
-//! Caches in Microsoft's and Google's storage.
+//! Caches in Microsoft's and Google's object storage.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ const KEY: &str = "c2VjcmV0LWtleQ==";
 
 type Objects = Arc<Mutex<HashMap<String, Vec<u8>>>>;
 
-/// Storage that takes whom `is_known` knows; with containers, if `makes_containers`.
+/// Storage for clients that `is_known` accepts; with containers, if `makes_containers`.
 fn storage(makes_containers: bool, is_known: impl Fn(&Request) -> bool + Send + Sync + 'static) -> (String, Objects) {
     let objects: Objects = Arc::default();
     let shared = objects.clone();

@@ -1,4 +1,4 @@
-//! Plain COPY onto a base that is not here: its outline will do, and the result is the same.
+//! Plain COPY onto a base that is not local: its outline suffices, and the result is the same.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -6,7 +6,7 @@ use crate::bucket::{self, TestBucket};
 use crate::common::{Answer, TestStore};
 use crate::registry::TestRegistry;
 
-/// What looks into the base: links to folders, names of users, folders with a mode of their own, things in the way.
+/// Depends on the base: links to folders, user names, folders with special modes, obstacles.
 const DOCKERFILE: &str = "\
 WORKDIR /lib64/work
 COPY --chown=app:staff source dir/
@@ -42,7 +42,7 @@ fn with_base(passwd_is_a_link: bool) -> Option<(TestRegistry, Vec<String>)> {
     Some((registry, layers.map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()))
 }
 
-/// A machine with nothing but a build context, in which `source` has this content.
+/// A machine with only a build context, in which `source` has this content.
 fn machine(registry: &TestRegistry, source: &str) -> TestStore {
     let store = TestStore::empty();
     store.write("ctx/source", source);
@@ -64,7 +64,7 @@ fn fetched(registry: &TestRegistry, layers: &[String]) -> usize {
     layers.iter().map(|layer| registry.count("GET", layer)).sum()
 }
 
-/// What the build of `source` gives on a machine that has the base and no cache.
+/// The result of building `source` on a machine with the base and without a cache.
 fn expected(registry: &TestRegistry, source: &str) -> String {
     let store = machine(registry, source);
     store.run(&["pull", "-q", &registry.name("team/base:1")]).ok();
@@ -72,7 +72,7 @@ fn expected(registry: &TestRegistry, source: &str) -> String {
     id(&store)
 }
 
-/// A machine with an empty store builds a changed context, and pushes it, without the base's layers.
+/// A machine with an empty store builds a changed context, and pushes it, without fetching the base's layers.
 fn assert_base_stays(to: &str, from: &str, registry: &TestRegistry, layers: &[String]) {
     let expected = expected(registry, "changed");
     build(&machine(registry, "source"), &["--cache-to", to]);

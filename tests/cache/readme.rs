@@ -1,4 +1,4 @@
-//! The pipeline of the README, as it stands there.
+//! The pipeline in the README, copied from there.
 
 use std::process::Command;
 

@@ -3,7 +3,7 @@
 use crate::common::TestStore;
 use crate::registry::TestRegistry;
 
-/// Two stages, of which the first is not in the result, and a copy that nobody can know without it.
+/// Two stages, of which the first is not in the result, and a copy that depends on it.
 pub const DOCKERFILE: &str = "\
 FROM busybox AS tools
 RUN echo tool > /tool
@@ -22,7 +22,7 @@ pub const STEPS: [&str; 5] = [
     "RUN cat tool source > result",
 ];
 
-/// A machine: busybox and the build context, and nothing that was ever built.
+/// A machine with busybox and the build context, on which nothing was ever built.
 pub fn machine() -> Option<TestStore> {
     let store = TestStore::with_busybox()?;
     store.write("ctx/source", "source\n");
@@ -30,13 +30,13 @@ pub fn machine() -> Option<TestStore> {
     Some(store)
 }
 
-/// The words in any order, for steps of two stages run side by side.
+/// Sorts the words, because steps of two stages run in parallel.
 pub fn sorted<T: Ord>(mut words: Vec<T>) -> Vec<T> {
     words.sort();
     words
 }
 
-/// A second machine executes nothing, makes the same image, and its files are the same.
+/// A second machine executes nothing, and has the same image with the same files.
 fn assert_shared(to: &[&str], from: &[&str]) {
     let (Some(first), Some(second)) = (machine(), machine()) else { return };
     let built = first.build(&[to, &["-t", "app"]].concat()).ok();

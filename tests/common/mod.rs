@@ -1,4 +1,4 @@
-//! What tests of the real binary share: a store of their own, a folder to build in, and what a run answered.
+//! What tests of the real binary share: a store, a folder to build in, and a command's answer.
 #![allow(dead_code, unused_imports, reason = "not every test binary needs all of it")]
 
 use std::ffi::OsStr;
@@ -17,12 +17,12 @@ pub mod user;
 
 pub use support::{free_port, none, skip, wait_for, wait_until};
 
-/// A store and a working folder, both gone at the end of the test.
+/// A store and a working folder; both are removed at the end of the test.
 pub struct TestStore {
     folder: tempfile::TempDir,
-    /// Those of another, that are used instead.
+    /// The folders of another one, which are used instead.
     borrowed: Option<(PathBuf, PathBuf)>,
-    /// Whose it is, when it is not of whoever runs the tests.
+    /// The store's owner, if it is not the user who runs the tests.
     user: Option<user::User>,
 }
 
@@ -43,7 +43,7 @@ impl TestStore {
         Self { folder, borrowed: None, user: None }
     }
 
-    /// An ordinary user's, with the image `busybox`; nothing, with the reason said, where there is no such user.
+    /// An ordinary user's store with the image `busybox`; skips, with a reason, if there is no such user.
     pub fn of_user() -> Option<Self> {
         let user = user::User::find()?;
         let home = user.home.path().to_owned();
@@ -53,25 +53,25 @@ impl TestStore {
         Some(store)
     }
 
-    /// Another view of a store and its working folder, which stay.
+    /// Another view of a store and its working folder, which are not removed.
     pub fn borrowed(root: &Path, work: &Path) -> Self {
         let mut store = Self::empty();
         store.borrowed = Some((root.to_owned(), work.to_owned()));
         store
     }
 
-    /// A store with the image `busybox`, in which RUN works; nothing, with the reason said, where that cannot be had.
+    /// A store with the image `busybox`, in which RUN works; skips, with a reason, if that is not available.
     pub fn with_busybox() -> Option<Self> {
         can_run_containers().then(Self::loaded)?
     }
 
-    /// The same where nothing but COPY is needed.
+    /// The same if only COPY is needed.
     pub fn loaded() -> Option<Self> {
         Self::empty().load()
     }
 
-    /// The same as `with_busybox`, in memory where there is enough: what is synced behind a command's back is synced at
-    /// once, where a busy disk takes minutes.
+    /// The same as `with_busybox`, in memory if there is enough: syncing in the background takes no time, but minutes
+    /// on a busy disk.
     pub fn in_memory() -> Option<Self> {
         const ENOUGH: u64 = 1 << 30;
         let memory = Path::new("/dev/shm");
@@ -93,12 +93,12 @@ impl TestStore {
         self.borrowed.as_ref().map_or_else(|| self.folder.path().join("store"), |(root, _)| root.clone())
     }
 
-    /// The working directory of all that is run.
+    /// The working directory of all commands.
     pub fn work(&self) -> PathBuf {
         self.borrowed.as_ref().map_or_else(|| self.folder.path().join("work"), |(_, work)| work.clone())
     }
 
-    /// Writes a file, and the folders it is in, below the working folder.
+    /// Writes a file, and creates its parent folders, below the working folder.
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.work().join(path);
         std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
@@ -117,7 +117,7 @@ impl TestStore {
         };
         command.current_dir(self.work()).env("RBUILD_ROOT", self.root());
         command.env_remove("SOURCE_DATE_EPOCH").env("RBUILD_REGISTRY_PAUSE_MS", "1").stdin(Stdio::null());
-        // Whoever tests may have another engine.
+        // The tester may use another engine.
         command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT");
         command
     }
@@ -140,7 +140,7 @@ impl TestStore {
         self.build(arguments)
     }
 
-    /// What the running of a command with `input` on its standard input answered.
+    /// Runs a command with `input` as its stdin.
     pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Answer {
         use std::io::Write as _;
         let mut command = self.command(arguments);
@@ -149,7 +149,7 @@ impl TestStore {
         let mut pipe = child.stdin.take().expect("standard input is a pipe");
         let writer = std::thread::spawn({
             let input = input.to_vec();
-            // Whoever does not read it to its end has its reasons.
+            // A command need not read it to the end.
             move || drop(pipe.write_all(&input))
         });
         let output = child.wait_with_output().expect("rbuild can be waited for");
@@ -157,7 +157,7 @@ impl TestStore {
         Answer { output }
     }
 
-    /// Removes the store from under those who use it, whatever they write meanwhile.
+    /// Removes the store while it is in use, whatever its users write meanwhile.
     pub fn delete(&self) {
         wait_until("the store is deleted", || {
             let _ = std::fs::remove_dir_all(self.root());
@@ -165,15 +165,15 @@ impl TestStore {
         });
     }
 
-    /// The processes that were started for this store and go on, but the one that syncs it.
+    /// The processes that were started for this store and still run, except the one that syncs it.
     pub fn processes(&self) -> Vec<String> {
         let words = processes_of(&self.root()).into_iter().map(|(_, words)| words);
         words.filter(|words| !words.contains(rbuild::store::SYNC_COMMAND)).collect()
     }
 
-    /// The root filesystem of what `ctx` makes, as a folder.
+    /// The root filesystem of what `ctx` builds, as a folder.
     pub fn root_filesystem(&self, arguments: &[&str]) -> PathBuf {
-        // Beside the store: whoever that belongs to makes it.
+        // Beside the store: created by its owner.
         let folder = self.root().with_file_name("rootfs");
         if folder.exists() {
             std::fs::remove_dir_all(&folder).expect("a folder can be removed");
@@ -186,7 +186,7 @@ impl TestStore {
     }
 }
 
-/// The processes that were started for a store at or below a folder: their numbers, and what they were called with.
+/// The processes that were started for a store in or below a folder: their PIDs and arguments.
 fn processes_of(folder: &Path) -> Vec<(i32, String)> {
     let variable = format!("RBUILD_ROOT={}", folder.display());
     let is_own = |process: &Path| {
@@ -202,7 +202,7 @@ fn processes_of(folder: &Path) -> Vec<(i32, String)> {
     own.collect()
 }
 
-/// Removes a folder with the stores in it. Whoever still works on those, as what syncs them does, would write into it.
+/// Removes a folder with its stores. Processes that still use those, such as the one that syncs, would write into it.
 pub fn clear(folder: &Path) {
     for (number, _) in processes_of(folder) {
         let process = rustix::process::Pid::from_raw(number).expect("it has a number");
@@ -211,12 +211,12 @@ pub fn clear(folder: &Path) {
     if is_root() {
         let _ = std::fs::remove_dir_all(folder);
     } else {
-        // Files of subordinate owners can be removed only inside of a user namespace.
+        // Files of subordinate owners can only be removed inside of a user namespace.
         let _ = Command::new("unshare").args(["-r", "--map-auto", "rm", "-rf"]).arg(folder).status();
     }
 }
 
-/// What a command answered.
+/// The outcome of a command.
 pub struct Answer {
     output: Output,
 }
@@ -232,7 +232,7 @@ impl Answer {
         Self { output: command.output().expect("rbuild can be started") }
     }
 
-    /// Fails the test, with all that was said, unless the command succeeded.
+    /// Fails the test, with the whole output, unless the command succeeded.
     #[track_caller]
     pub fn ok(self) -> Self {
         assert!(self.output.status.success(), "{:?}\n{}{}", self.output.status, self.stdout(), self.stderr());
@@ -270,7 +270,7 @@ impl Answer {
         self.steps_that_say(|line| line.starts_with("DONE "))
     }
 
-    /// The instructions whose results were taken from the cache; the base image is not one.
+    /// The instructions whose results were taken from the cache, without the base image.
     pub fn cached(&self) -> Vec<String> {
         self.steps_that_say(|line| line == "CACHED")
     }
@@ -296,8 +296,8 @@ pub fn busybox_archive() -> Option<PathBuf> {
     if own.exists() { Some(own) } else { support::shared("conformance/base/busybox.oci.tar") }
 }
 
-/// Whether this machine lets whoever runs the tests have containers, found out once; says why not. It is the kernel that is
-/// asked: where it says yes and rbuild can't, the tests fail.
+/// Whether this user can have containers on this machine, determined once; prints why not. The kernel is asked: if it
+/// says yes and rbuild fails, the tests fail.
 pub fn can_run_containers() -> bool {
     static REASON: OnceLock<Option<String>> = OnceLock::new();
     let reason = REASON.get_or_init(|| kernel_refuses().map(|why| why.trim().to_owned()));
@@ -307,9 +307,9 @@ pub fn can_run_containers() -> bool {
     reason.is_none()
 }
 
-/// Why the kernel makes no namespaces with an overlay of files in them.
+/// Why the kernel creates no namespaces with an overlay in them.
 fn kernel_refuses() -> Option<String> {
-    // The shell stands below what it mounts, until it goes to the same path again.
+    // The shell's working directory is below its mount until it enters the same path again.
     const ASK: &str = "mount -t tmpfs none \"$PWD\" && cd \"$PWD\" && mkdir lower upper work merged && \
                        mount -t overlay none -o userxattr,lowerdir=lower,upperdir=upper,workdir=work merged";
     let folder = tempfile::tempdir().expect("a folder can be made");
@@ -329,7 +329,7 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Whether the programs are there; says which one is not.
+/// Whether the programs are installed; prints which one is not.
 pub fn has_programs(names: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let exists = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());

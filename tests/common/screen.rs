@@ -1,4 +1,4 @@
-//! A terminal with somebody before it: what reaches it as bytes, and what is seen of them.
+//! A terminal with a user: the bytes that reach it, and what is visible.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -9,11 +9,11 @@ use rustix::termios::Winsize;
 
 use super::wait_for;
 
-/// A pseudo-terminal whose other end a command has.
+/// A pseudoterminal whose slave side belongs to a command.
 pub struct Screen {
     terminal: File,
     name: String,
-    /// All that came.
+    /// All received bytes.
     pub bytes: Vec<u8>,
     rows: usize,
     columns: usize,
@@ -58,14 +58,14 @@ impl Screen {
         command.stdin(open()).stdout(open()).stderr(open()).spawn().expect("it can be started")
     }
 
-    /// Runs a command to its end, and gives its exit code.
+    /// Runs a command to its end, and returns its exit code.
     #[track_caller]
     pub fn run(&mut self, command: Command) -> Option<i32> {
         let mut child = self.start(command);
         self.follow(&mut child)
     }
 
-    /// Takes in what comes until the command has ended.
+    /// Reads until the command has ended.
     #[track_caller]
     pub fn follow(&mut self, child: &mut Child) -> Option<i32> {
         let status = wait_for("the command ends", || {
@@ -76,7 +76,7 @@ impl Screen {
         status.code()
     }
 
-    /// Waits until the text is seen on a line.
+    /// Waits until the text is visible on a line.
     #[track_caller]
     pub fn shows(&mut self, wanted: &str) {
         wait_for(wanted, || {
@@ -86,7 +86,7 @@ impl Screen {
         });
     }
 
-    /// Waits until the text is among the bytes that came.
+    /// Waits until the text has been received.
     #[track_caller]
     pub fn reads(&mut self, wanted: &str) {
         wait_for(wanted, || {
@@ -98,25 +98,25 @@ impl Screen {
 
     fn take_in(&mut self) {
         let mut buffer = [0; 1 << 16];
-        // Nothing to be read now is an error here.
+        // If nothing can be read now, this is an error.
         while let Ok(length @ 1..) = self.terminal.read(&mut buffer) {
             self.bytes.extend_from_slice(&buffer[..length]);
         }
     }
 
-    /// The lines that are seen, and those that have left at the top.
+    /// The visible lines, and those that were scrolled off the top.
     pub fn seen(&self) -> Vec<String> {
         seen(&self.bytes, self.rows, self.columns)
     }
 
-    /// What came, without the sequences that rbuild itself writes: colours, and what takes lines away.
+    /// What was received, without the sequences that rbuild itself writes: colours, and erasing lines.
     pub fn without_own_sequences(&self) -> Vec<u8> {
         let own = regex::bytes::Regex::new(r"\x1b\[[0-9;]*m|\x1b\[[0-9]+A|\x1b\[K").expect("it is an expression");
         own.replace_all(&self.bytes, &b""[..]).into_owned()
     }
 }
 
-/// What a terminal shows of the bytes, with the little that rbuild asks of it.
+/// What a terminal shows for the bytes, for the few sequences that rbuild uses.
 fn seen(bytes: &[u8], rows: usize, columns: usize) -> Vec<String> {
     let mut lines: Vec<Vec<char>> = vec![Vec::new()];
     let (mut row, mut column) = (0usize, 0usize);

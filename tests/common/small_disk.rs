@@ -28,10 +28,10 @@ impl Small {
         must_run("mount", &["-o", &format!("remount,size={kilobytes}k"), &target]);
     }
 
-    /// Leaves so many bytes free, and gives the file that takes the rest.
+    /// Leaves that many bytes free, and returns the file that takes up the rest.
     pub fn fill(&self, left: u64) -> PathBuf {
         let path = self.store.root().join("ballast");
-        // What syncs the store behind a command may take room meanwhile.
+        // Syncing in the background may take up space meanwhile.
         wait_until("the disk is still", || {
             let status = rustix::fs::statvfs(self.store.root().as_path()).unwrap();
             let free = status.f_bavail * status.f_frsize;

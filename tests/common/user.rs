@@ -1,4 +1,4 @@
-//! An ordinary user: whoever runs the tests, or, when that is root, the first user who has subordinate IDs.
+//! An ordinary user: the one who runs the tests, or if that is root, the first user with subordinate IDs.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -6,9 +6,9 @@ use std::process::Command;
 
 use super::{Answer, busybox_archive, clear, has_programs, is_root, must_run, skip};
 
-/// Somebody who is not root.
+/// A user who is not root.
 pub struct User {
-    /// Nothing when it is the user who runs the tests.
+    /// `None` for the user who runs the tests.
     ids: Option<(String, String)>,
     pub home: tempfile::TempDir,
 }
@@ -28,13 +28,13 @@ impl User {
         Self::with(Some(ids?))
     }
 
-    /// Somebody who has no IDs but their own; nothing where that would not be root's to be.
+    /// A user without subordinate IDs; skips unless root runs the tests.
     pub fn with_one_id() -> Option<Self> {
         if !is_root() || !has_programs(&["setpriv"]) {
             skip("only root can be somebody else");
             return None;
         }
-        // No user has it: so nobody gave it subordinate IDs.
+        // No user has this ID, so nobody gave it subordinate IDs.
         Self::with(Some(("64321".to_owned(), "64321".to_owned())))
     }
 
@@ -45,9 +45,9 @@ impl User {
             must_run("chown", &[&format!("{user}:{group}"), &home.path().display().to_string()]);
         }
         let user = Self { ids, home };
-        // The user may not be allowed to look into the folder where rbuild was built.
-        // By another process: a thread that starts something at this moment would hold a file open that is being written,
-        // and such a program can't be executed.
+        // The user may not have access to the folder where rbuild was built. Copied by another process: a thread that
+        // starts a process at this moment would inherit the file while it is open for writing, and such a program can't
+        // be executed.
         must_run("cp", &[env!("CARGO_BIN_EXE_rbuild"), &user.program().display().to_string()]);
         std::fs::copy(busybox_archive()?, user.home.path().join("busybox.tar")).unwrap();
         Some(user)
@@ -89,7 +89,7 @@ impl Drop for User {
     }
 }
 
-/// User and group ID of the first name in /etc/subuid that is a user.
+/// User and group ID of the first user in /etc/subuid.
 pub fn somebody_with_subordinate_ids() -> Option<(String, String)> {
     let names = std::fs::read_to_string("/etc/subuid").ok()?;
     let users = std::fs::read_to_string("/etc/passwd").ok()?;

@@ -1,4 +1,4 @@
-//! Containers that come back with the machine. A monitor that is killed is what a machine that goes down leaves.
+//! Containers that start again with the machine. A killed monitor has the same effect as a machine that goes down.
 
 use super::common::wait_until;
 use super::machine::Machine;
@@ -42,7 +42,7 @@ fn policies_and_what_was_stopped_by_hand_decide() {
     assert_eq!(running(&machine), ["always", "stopped-always", "unless"]);
     assert_eq!(machine.says(&["system", "service", "boot"]), "", "what runs is left alone");
 
-    // A machine that is shut down in order stops them, and nobody did it by hand.
+    // A regular shutdown stops them, but no user does.
     machine.says(&["start", "once"]);
     let ended = machine.says(&["system", "service", "shutdown"]);
     assert_eq!(ended.lines().count(), 4, "{ended}");
@@ -50,7 +50,7 @@ fn policies_and_what_was_stopped_by_hand_decide() {
     assert_eq!(machine.field("unless", "{{.State.ExitCode}}"), "0", "it was asked to end");
     machine.says(&["system", "service", "boot"]);
     assert_eq!(running(&machine), ["always", "stopped-always", "unless"]);
-    // A restart is no end by hand either.
+    // Nor does a restart count as stopped by a user.
     machine.says(&["restart", "-t", "0", "unless"]);
     kill_monitor(&machine, "unless");
     machine.says(&["system", "service", "boot"]);
@@ -64,14 +64,14 @@ fn those_that_others_need_come_first() {
     let joins = ["run", "-d", "--restart", "always", "--network", "container:base", "--name"];
     machine.says(&[joins.as_slice(), &["joins", "busybox", "sleep", "1000"]].concat());
     machine.start("far", &["--restart", "always", "--pid", "container:joins"], FOR_EVER);
-    // The one that the others need is the youngest now.
+    // The one that the others need is the newest now.
     let ids = ["base", "joins", "far"].map(|name| machine.field(name, "{{.Id}}"));
     for name in ["far", "joins", "base"] {
         kill_monitor(&machine, name);
     }
     let order = machine.says(&["system", "service", "boot"]);
     assert_eq!(order.lines().collect::<Vec<_>>(), ids);
-    // What can't be started is said, and keeps nobody else from it.
+    // A container that can't be started is reported, and does not prevent others from starting.
     for name in ["far", "joins", "base"] {
         kill_monitor(&machine, name);
     }

@@ -17,7 +17,7 @@ fn files_go_in_and_out() {
         let out = format!("out-{state}");
         machine.says(&["cp", "box:/data/.", &out]);
         let read = |path: &str| std::fs::read_to_string(machine.0.work().join(&out).join(path)).unwrap();
-        // The folder was not there: it was made, with what is in it.
+        // The folder did not exist: it was created, with its contents.
         assert_eq!(
             (read("sub/f"), read("new"), read("local/file")),
             ("in\n".into(), "from host\n".into(), "from host\n".into())
@@ -118,7 +118,7 @@ fn files_are_called_as_they_are() {
         command.args([source, destination]);
         Answer::of(command).ok();
     };
-    // Chinese, latin-1, a dash, blanks at both ends, a tab, a line's end, what others give a meaning to.
+    // Chinese, latin-1, a dash, blanks at both ends, a tab, a newline, characters with special meanings.
     let names: [&[u8]; 8] =
         ["文件".as_bytes(), b"\xe9.txt", b"-dash", b" both ", b"ta\tb", b"new\nline", b"back\\slash", b"$var*[x]"];
     for name in names.map(OsStr::from_bytes) {

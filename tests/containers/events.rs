@@ -1,9 +1,9 @@
-//! What `events` tells, in docker's order and with docker's attributes.
+//! The events that `events` reports, in docker's order and with docker's attributes.
 
 use super::machine::Machine;
 
-/// What was told since `since`: type, action and attributes, IDs as `ID`. What is told of a volume or network is left out
-/// unless it is asked for.
+/// The events since `since`: type, action and attributes, with IDs as `ID`. Events of volumes and networks are left out
+/// unless they are requested.
 fn told(machine: &Machine, since: &str, filters: &[&str]) -> Vec<String> {
     let first = ["events", "--since", since, "--until", "0s", "--format", "json"];
     let text = machine.says(&[&first[..], filters].concat());
@@ -102,7 +102,7 @@ fn of_a_container_as_docker_has_them() {
         "container extract-to-dir a=b name=two",
         "container destroy a=b name=two",
     ]);
-    // The monitor lets the container go on when it sees that nobody copies its files any more.
+    // The monitor resumes the container when it notices that nobody copies its files any longer.
     let without = |lines: Vec<String>| lines.into_iter().filter(|line| !line.contains(" unpause ")).collect::<Vec<_>>();
     let wanted = without(wanted.into_iter().map(str::to_owned).collect());
     assert_eq!(without(told(&machine, &since, &[])), wanted);

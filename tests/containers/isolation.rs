@@ -33,7 +33,7 @@ fn the_hosts_loopback_is_out_of_reach() {
     let Some(machine) = Machine::new() else { return };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    // It ends with the process, and lets go of whoever reaches it.
+    // The thread ends with the process, and closes all connections.
     std::thread::spawn(move || listener.incoming().for_each(drop));
     let reach = |options: &[&str], script: &str| {
         let arguments = [&["run", "--rm"], options, &["busybox", "sh", "-c", script]].concat();
@@ -45,7 +45,7 @@ fn the_hosts_loopback_is_out_of_reach() {
         assert_eq!(reach(&[], &own), "");
         let gateway = format!("nc -w 1 $(ip route | awk '/^default/ {{print $3}}') {port} </dev/null && echo reached");
         assert_eq!(reach(&[], &gateway), "");
-        // There is something to be reached.
+        // There is something that can be reached.
         assert_eq!(reach(&["--network", "host"], &own.replace("-w 1 ", "-w 60 ")), "reached\n");
     }
 }
@@ -65,7 +65,7 @@ fn masked_paths_and_devices() {
 #[test]
 fn the_runtime_is_out_of_reach() {
     let Some(machine) = Machine::new() else { return };
-    // What CVE-2024-21626 and CVE-2019-5736 were about: a descriptor of the host, and the runtime's own file.
+    // The targets of CVE-2024-21626 and CVE-2019-5736: a descriptor of the host, and the runtime's own file.
     let (_, text) = machine.script(&["-w", "/proc/self/fd/8"], "pwd");
     assert!(!text.contains("/work"), "{text}");
     let script = "ls /proc/self/fd | wc -l; for f in 3 4 5 6 7 8 9 10; do readlink /proc/self/fd/$f; done; \
@@ -73,7 +73,7 @@ fn the_runtime_is_out_of_reach() {
     let (_, text) = machine.script(&[], script);
     assert!(text.contains("/bin/busybox"), "{text}");
     machine.start("held", &[], "sleep 100");
-    // A program that is started in a container for a moment can't be caught with the runtime in it.
+    // A program that is started in a container can't be caught while it still is the runtime.
     let watch = "for i in $(seq 300); do for p in /proc/[0-9]*; do readlink $p/exe; done; done | sort -u";
     let mut watcher = machine.0.command(&["exec", "held", "sh", "-c", watch]);
     let watcher = watcher.stdout(std::process::Stdio::piped()).spawn().unwrap();
@@ -84,7 +84,8 @@ fn the_runtime_is_out_of_reach() {
     assert!(seen.lines().all(|line| line == "/bin/busybox"), "{seen}");
 }
 
-/// Not a test, but what the tests run inside of containers: this program, to make calls that no program of the image makes.
+/// Not a test, but the program that tests run inside of containers, to make system calls that no program of the image
+/// makes.
 #[test]
 fn probe() {
     if std::env::var_os("RBUILD_TEST_PROBE").is_none() {
@@ -108,17 +109,17 @@ fn probe() {
     }
 }
 
-/// What the probe says in a container with these options. It has the set-user-ID bit, and is root's.
+/// The probe's output in a container with these options. It is set-user-ID root.
 fn probe_says(machine: &Machine, options: &[&str]) -> String {
     let path = machine.0.work().join("probe");
     if !path.exists() {
-        // By another process, so that no thread of this one holds it open for writing.
+        // Copied by another process, so that no thread of this one holds it open for writing.
         let own = std::env::current_exe().unwrap();
         super::common::must_run("cp", &[&own.display().to_string(), &path.display().to_string()]);
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
     }
     let mount = format!("{}:/probe:ro", path.display());
-    // It is linked with the host's C library.
+    // It is linked to the host's C library.
     let libraries = ["-v", "/lib:/lib:ro", "-v", "/lib64:/lib64:ro", "-v", "/usr/lib:/usr/lib:ro"];
     let first = ["run", "--rm", "--network", "none", "-v", &mount, "-e", "RBUILD_TEST_PROBE=1"];
     let rest = ["busybox", "/probe", "--exact", "isolation::probe", "--nocapture", "--test-threads", "1"];
@@ -167,12 +168,12 @@ fn keys_of_the_host_are_not_there() {
     for call in ["keyctl", "add_key", "request_key"] {
         assert!(said.contains(&format!("{call} EPERM")), "{said}");
     }
-    // The probe would tell.
+    // Without confinement, the probe reports more.
     let unconfined = probe_says(&machine, &["--security-opt", "seccomp=unconfined"]);
     assert!(unconfined.contains("keyctl allowed"), "{unconfined}");
 }
 
-/// What docker's users give containers of the host's `/dev`, `/proc` and `/sys`.
+/// Mounts of the host's `/dev`, `/proc` and `/sys` that docker's users give to containers.
 #[test]
 fn standard_places_can_be_the_users() {
     let Some(machine) = Machine::new() else { return };
@@ -201,7 +202,7 @@ fn standard_places_can_be_the_users() {
     let answer = machine.script(&["-v", "/dev:/dev", "--device", "/dev/full:/dev/rbuild-given"], "true");
     assert_ne!(answer.0, 0);
     assert!(!std::path::Path::new("/dev/rbuild-given").exists());
-    // A device by itself, of those that every container may open.
+    // A single device that every container may open.
     assert_eq!(
         says(
             &["-v", "/dev/null:/etc/nothing", "-v", "/dev/zero:/dev/foo"],
@@ -222,7 +223,7 @@ fn standard_places_can_be_the_users() {
     assert_eq!(says(&["-v", &format!("{uptime}:/proc/uptime")], "cat /proc/uptime"), "1.00 1.00\n");
 }
 
-/// Something is mounted where a link of the image leads, though that is missing.
+/// Something is mounted where a link of the image leads, even if its target is missing.
 #[test]
 fn mounts_follow_links_of_the_image() {
     let Some(machine) = Machine::new() else { return };
@@ -238,7 +239,7 @@ fn mounts_follow_links_of_the_image() {
     assert_ne!(run("/loop/x", "true").code(), Some(0));
 }
 
-/// The working folder is entered with its user's rights, and with root's where those are not enough.
+/// The working directory is entered with its user's rights, and with root's if those are not sufficient.
 #[test]
 fn the_working_folder_is_the_users() {
     let Some(machine) = Machine::new() else { return };

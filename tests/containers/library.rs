@@ -1,4 +1,4 @@
-//! The library in a program with threads, as the tests' own process is one.
+//! The library in a program with threads, such as the tests' own process.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! From `create` to `rm`, by way of all that can happen between.
+//! From `create` to `rm`, with everything that can happen in between.
 
 use super::common::wait_for;
 use super::machine::Machine;
@@ -36,7 +36,7 @@ fn signals_and_exit_codes() {
         ("by-signal", vec!["kill", "-s", "SIGUSR1"], "6"),
     ] {
         machine.start(name, &[], script);
-        // A first process ignores what it has no handler for yet.
+        // A first process ignores signals for which it has no handler yet.
         machine.until(&["logs", name], |text| text == "up\n");
         machine.says(&[arguments.as_slice(), &[name]].concat());
         assert_eq!(machine.says(&["wait", name]), code, "{name}");
@@ -82,7 +82,7 @@ fn a_monitor_or_a_program_that_is_killed_is_told_of() {
     };
     kill("MonitorPid");
     kill("Pid");
-    // As after a reboot: nothing runs, and what is only of this boot is gone.
+    // As after a reboot: nothing runs, and everything that belongs to a boot is gone.
     machine.says(&["kill", "lost"]);
     machine.says(&["wait", "lost"]);
     machine.says(&["start", "lost"]);
@@ -113,7 +113,7 @@ fn pausing_and_limits() {
     machine.start("slow", &[], "while true; do echo x; sleep 0.02; done");
     machine.says(&["pause", "slow"]);
     assert!(machine.says(&["ps", "--format", "{{.Status}}"]).ends_with("(Paused)"));
-    // What was printed before may still be on its way to the log.
+    // Earlier output may still be on its way to the log.
     let before = wait_for("nothing more is printed", || {
         let before = machine.says(&["logs", "slow"]);
         std::thread::sleep(std::time::Duration::from_millis(150));

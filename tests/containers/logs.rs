@@ -1,4 +1,4 @@
-//! What containers print is kept.
+//! Logs of containers.
 
 use super::machine::Machine;
 

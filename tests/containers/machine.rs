@@ -1,11 +1,11 @@
-//! A store with the image `busybox`, whose containers go with it.
+//! A store with the image `busybox`, which removes its containers on drop.
 
 use super::common::{Answer, TestStore, wait_for};
 
 pub struct Machine(pub TestStore);
 
 impl Machine {
-    /// Nothing, with the reason said, where containers can't be run.
+    /// Skips, with a reason, if containers can't be run.
     pub fn new() -> Option<Self> {
         TestStore::with_busybox().map(Self)
     }
@@ -14,7 +14,7 @@ impl Machine {
         self.0.run(arguments)
     }
 
-    /// What a command that has to succeed prints, without the line end.
+    /// Runs a command that has to succeed; returns its output without the final newline.
     #[track_caller]
     pub fn says(&self, arguments: &[&str]) -> String {
         self.run(arguments).ok().stdout().trim_end().to_owned()
@@ -28,7 +28,7 @@ impl Machine {
         self.run(&arguments.concat()).ok();
     }
 
-    /// Runs a script in a new container; gives the exit code and all that it printed.
+    /// Runs a script in a new container; returns the exit code and all output.
     pub fn script(&self, options: &[&str], script: &str) -> (i32, String) {
         let arguments = [&["run", "--rm", "--network", "none"], options, &["busybox", "sh", "-c", script]].concat();
         let answer = self.run(&arguments);
@@ -41,7 +41,7 @@ impl Machine {
         self.says(&["inspect", "--format", field, name])
     }
 
-    /// A number of its state file.
+    /// A number in its state file.
     #[track_caller]
     pub fn state_number(&self, name: &str, field: &str) -> i32 {
         let path = self.0.root().join("containers").join(self.field(name, "{{.Id}}")).join("state.json");
@@ -49,7 +49,7 @@ impl Machine {
         state[field].as_i64().unwrap() as i32
     }
 
-    /// Asks until the answer is the wanted one.
+    /// Repeats a command until its answer is the expected one.
     #[track_caller]
     pub fn until(&self, arguments: &[&str], wanted: impl Fn(&str) -> bool) -> String {
         wait_for(&format!("{arguments:?}"), || {

@@ -1,4 +1,4 @@
-//! Many at once. `RBUILD_TEST_CONTAINERS` says how many, where there is time for more.
+//! Many at once; `RBUILD_TEST_CONTAINERS` sets how many.
 
 use super::common::{none, wait_for, wait_until};
 use super::machine::Machine;
@@ -35,7 +35,7 @@ fn nothing_is_left_of_many_containers() {
     wait_for("no process is left", || none(&machine.0.processes()));
     if let Some(network) = network {
         let left = |folder: String| std::fs::read_dir(folder).into_iter().flatten().flatten().count();
-        // The kernel takes a dead container's interface away in the background.
+        // The kernel removes a dead container's interface in the background.
         let ports = format!("/sys/class/net/rb-{}/brif", &network[..12]);
         wait_until("no interface is left", || left(ports.clone()) == 0);
         assert_eq!(left(format!("/run/rbuild/networks/{network}/endpoints")), 0, "addresses");

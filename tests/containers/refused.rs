@@ -1,9 +1,9 @@
-//! What could not be done: what is said, what is left, and the numbers that scripts go by, as docker 28.5.2 has them.
+//! Failures: the message, what is left, and the exit codes, as in docker 28.5.2.
 
 use super::common::{is_root, skip};
 use super::machine::Machine;
 
-/// What `run` and `start` end with, and what the record says afterwards.
+/// The exit codes of `run` and `start`, and the record afterwards.
 #[test]
 fn codes_of_containers_that_could_not_start() {
     let Some(machine) = Machine::new() else { return };
@@ -53,7 +53,7 @@ fn what_can_be_known_before_leaves_no_container() {
     assert!(said.contains("endpoint gone not found"), "{said}");
 }
 
-/// A file in the place of a folder, in words.
+/// A file in place of a folder, as a message.
 #[test]
 fn a_mount_of_another_kind_is_named() {
     let Some(machine) = Machine::new() else { return };
@@ -63,7 +63,7 @@ fn a_mount_of_another_kind_is_named() {
     assert!(said.contains("cannot mount a folder onto the file `/etc/passwd`"), "{said}");
 }
 
-/// A container that was started with no such limit has no cgroup of that kind yet.
+/// A container that was started without such a limit has no cgroup of that kind yet.
 #[test]
 fn limits_are_changed_that_there_were_none_of() {
     let Some(machine) = Machine::new() else { return };
@@ -102,7 +102,7 @@ fn events_end_after_they_begin() {
     machine.says(&["events", "--until", "9"]);
 }
 
-/// Filters by ports go by what a container has while it runs.
+/// Filters by ports match the ports of a running container.
 #[test]
 fn containers_by_their_ports() {
     let Some(machine) = Machine::new() else { return };

@@ -1,4 +1,4 @@
-//! The same containers through other runtimes (`--runtime`).
+//! The same containers with other runtimes (`--runtime`).
 
 use std::path::Path;
 use std::process::Command;
@@ -29,8 +29,8 @@ impl Foreign {
         Answer::of(self.command(arguments))
     }
 
-    /// crun refuses to work where a hierarchy of version 2 has controllers beside those of version 1, as this machine's
-    /// may: then it is shown none.
+    /// crun refuses to work if a cgroup v2 hierarchy has controllers beside v1, which this machine's may have: then it
+    /// is hidden.
     fn command(&self, arguments: &[&str]) -> Command {
         let unified = Path::new("/sys/fs/cgroup/unified/cgroup.controllers");
         if self.runtime != "crun" || !unified.exists() {
@@ -61,7 +61,7 @@ impl Foreign {
         self.says(&[&first, options, &["busybox", "sh", "-c", script]].concat());
     }
 
-    /// Nothing is left of a container that runs no more.
+    /// Nothing is left of a container that has ended.
     #[track_caller]
     fn assert_nothing_runs(&self, id: &str) {
         let cgroups = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
@@ -80,7 +80,7 @@ fn has_programs_in(path: &str, names: &[&str]) -> bool {
     names.iter().all(exists) || has_programs(names)
 }
 
-/// What a program can find out about where it is.
+/// What a program can find out about its environment.
 const LOOK: &str = "id; hostname; pwd; env | sort; grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status; ulimit -n; \
     cat /data/file /proc/sys/net/ipv4/ping_group_range; touch /denied 2>&1; ls -ld /shm-like /dev/shm; \
     cat /sys/fs/cgroup/memory/memory.limit_in_bytes; ls /sys/firmware /proc/acpi 2>&1; cat /etc/hosts | wc -l; exit 7";
@@ -129,7 +129,7 @@ fn the_same_container() {
         };
         let (own, other) = (look("rbuild"), look(foreign.runtime));
         assert!(own.contains("there\n/usr/bin\n") && own.contains("33554432"), "{own}");
-        // What a runtime's own way of starting programs leaves in sight.
+        // Differences that are due to a runtime's own way of starting programs.
         let known = |text: &str| -> Vec<String> {
             let lines = text.lines().filter(|line| !line.contains("CapInh") && !line.contains("CapAmb"));
             lines

@@ -1,4 +1,4 @@
-//! Signals to whoever shows a container's program.
+//! Signals to a process that is attached to a container's program.
 
 use std::process::{Child, Stdio};
 
@@ -8,7 +8,7 @@ use super::common::wait_until;
 use super::machine::Machine;
 use super::terminal::User;
 
-/// Says what it gets, and ends by TERM alone.
+/// Prints the signals that it gets, and ends only on TERM.
 const LISTENER: &str = "for s in HUP INT QUIT USR1 USR2 WINCH CONT ALRM TSTP; do trap \"echo got $s\" $s; done; \
                         trap 'echo got TERM; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
 
@@ -79,7 +79,7 @@ fn a_program_that_ignores_them_outlives_its_viewer() {
     user.reads("ready");
     for _ in 0..2 {
         send(&child, Signal::TERM);
-        // Two that are not yet taken are one.
+        // Two pending signals of the same kind are merged.
         wait_until("it was passed on", || machine.run(&["exec", "stubborn", "true"]).code() == Some(0));
     }
     wait_until("it has gone", || {

@@ -1,4 +1,4 @@
-//! What is told of containers, volumes and networks beside the containers themselves.
+//! Small facts about containers, volumes and networks.
 
 use super::machine::Machine;
 
@@ -82,7 +82,7 @@ fn a_volume_in_memory_is_one_for_all() {
     assert_eq!(text, "");
 }
 
-/// What was made only to mount something there is gone again, whoever fails: the program, or the network meanwhile.
+/// What was created only as a mount point is removed again, whether the program fails or the network.
 #[test]
 fn a_container_that_did_not_start_has_changed_nothing() {
     let Some(machine) = Machine::new() else { return };
@@ -95,7 +95,7 @@ fn a_container_that_did_not_start_has_changed_nothing() {
         let files = walkdir::WalkDir::new(&upper).into_iter().flatten().filter(|entry| !entry.file_type().is_dir());
         let mut files: Vec<_> = files.map(|entry| entry.into_path().strip_prefix(&upper).unwrap().to_owned()).collect();
         files.sort();
-        // What every container has, and the place of its volume.
+        // The standard files of every container, and its volume's mount point.
         assert_eq!(files, [".dockerenv", "etc/mtab"].map(std::path::PathBuf::from));
         assert_eq!(machine.says(&["diff", name]), "A /new\nA /new/volume");
         answer.stderr()
@@ -115,7 +115,7 @@ fn a_container_that_did_not_start_has_changed_nothing() {
     }
 }
 
-/// Fields that scripts ask for, as Go has them in docker's types.
+/// Fields that scripts query, as in docker's Go types.
 #[test]
 fn templates_know_the_types_of_dockers_fields() {
     let Some(machine) = Machine::new() else { return };

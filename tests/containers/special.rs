@@ -1,4 +1,4 @@
-//! Files that are neither files nor folders: pipes, devices and sockets, wherever they go.
+//! Pipes, devices and sockets, wherever they are copied.
 
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
@@ -7,9 +7,9 @@ use super::machine::Machine;
 
 const SPECIAL: &str = "mkdir /d && mkfifo -m 640 /d/fifo && mknod /d/null c 1 3 && mknod /d/block b 7 0 && \
                        echo x >/d/file && ln /d/file /d/link && ln -s file /d/way && chown 5:6 /d/fifo";
-/// A socket that somebody has listened on.
+/// A socket that had a listener.
 const SOCKET: &str = "ln -s /d/socket /dev/log && syslogd && while ! [ -S /d/socket ]; do sleep 0.05; done";
-/// As `ls -l` begins its lines, and how many names a file has.
+/// The start of each line of `ls -l`, including the number of hard links.
 const SHOWN: &str = "brw-r--r-- 1,prw-r----- 1,-rw-r--r-- 2,-rw-r--r-- 2,crw-r--r-- 1,lrwxrwxrwx 1";
 
 fn machine() -> Option<Machine> {
@@ -22,7 +22,7 @@ fn machine() -> Option<Machine> {
     Some(machine)
 }
 
-/// What is in a container's folder, as `SHOWN`.
+/// What is in a container's folder, in the form of `SHOWN`.
 fn listed(machine: &Machine, options: &[&str], image: &str, folder: &str) -> String {
     let script = format!("ls -l {folder} | tail -n +2 | awk '{{print $1, $2}}'");
     let command = [&["run", "--rm", "--network", "none"], options, &[image, "sh", "-c", &script]].concat();
@@ -77,7 +77,7 @@ fn they_are_copied_and_sockets_are_left_out() {
     assert_eq!(names, [""; 0]);
 }
 
-/// `--device DIR` stands for the devices below it, and for nothing else.
+/// `--device DIR` means the devices below it, and nothing else.
 #[test]
 fn folders_of_devices() {
     let Some(machine) = machine() else { return };
@@ -102,7 +102,7 @@ fn folders_of_devices() {
         "{said}"
     );
     assert!(rest.starts_with("3\n") && rest.contains("No space left"), "{said}");
-    // One of those that no container may write to otherwise.
+    // One that containers may not write to otherwise.
     let (_, said) = machine.script(&["--device", &format!("{given}:/dev/given:r")], "echo x >/dev/given/below/kmsg");
     assert!(said.contains("not permitted"), "{said}");
     std::fs::create_dir(machine.0.work().join("none")).unwrap();

@@ -1,5 +1,5 @@
-//! Much of everything: long logs, many followers, a full disk, a store that is deleted, a machine that was switched off.
-//! `RBUILD_TEST_LOG_LINES` makes the log longer than there is time for every day.
+//! Large loads: long logs, many followers, a full disk, a deleted store, a machine that was switched off.
+//! `RBUILD_TEST_LOG_LINES` makes the log longer than is practical every day.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -34,7 +34,7 @@ fn a_long_log_is_rotated_and_whole_to_its_end() {
         .map(|entry| entry.metadata().unwrap().len())
         .collect();
     assert!(files.len() == 4 && files.iter().all(|size| *size < 1_100_000), "{files:?}");
-    // What is there of it has no gap.
+    // What is there has no gap.
     let text = machine.says(&["logs", "long"]);
     let numbers: Vec<usize> = text.lines().map(|line| line.parse().unwrap()).collect();
     assert_eq!(*numbers.last().unwrap(), lines);
@@ -74,7 +74,7 @@ fn a_full_disk_under_a_log_harms_no_container() {
     machine.start("talk", &[], script);
     machine.until(&["logs", "talk"], |text| text.lines().count() == 50);
     let ballast = store.root().join("ballast");
-    // It ends with an error, once there is no room for more.
+    // It ends with an error, once there is no space left.
     let _ = std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(&ballast).unwrap());
     machine.says(&["exec", "talk", "touch", "/dev/shm/full"]);
     let is_done = || machine.run(&["exec", "talk", "test", "-e", "/dev/shm/done"]).code() == Some(0);
@@ -115,12 +115,12 @@ fn bridges_of_a_deleted_store_go_with_the_next_prune() {
         Path::new("/sys/class/net").join(format!("rb-{}", &id[..12]))
     };
     let (own, other) = (bridge(&kept), bridge(&deleted));
-    // The filter keeps the network of the store that is there.
+    // The filter keeps the network of the existing store.
     let prune = ["network", "prune", "-f", "--filter", "label=none"];
     kept.says(&prune);
     assert!(own.exists() && other.exists());
     deleted.0.delete();
-    // A bridge stays while something is attached to it, and the kernel takes a dead container's interface away in the
+    // A bridge stays while something is attached to it, and the kernel removes a dead container's interface in the
     // background.
     wait_until("the bridge is gone", || {
         kept.says(&prune);
@@ -131,7 +131,7 @@ fn bridges_of_a_deleted_store_go_with_the_next_prune() {
     assert!(!own.exists());
 }
 
-/// What is under /run goes with the machine's power. Bridges and rules do, too; so all is in namespaces of the test's own.
+/// /run is empty after a power cycle, and bridges and rules are gone; so everything is in the test's own namespaces.
 #[test]
 fn after_a_boot_all_can_be_started_again() {
     if !is_root() || !has_programs(&["unshare", "ip"]) {

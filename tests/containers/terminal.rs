@@ -1,4 +1,4 @@
-//! Terminals: attached, left, resized, attached again.
+//! Terminals: attached, detached, resized, attached again.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -51,19 +51,19 @@ impl User {
         self.terminal.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Waits until it reads so, and forgets what came before.
+    /// Waits until this text appears, and drops what came before.
     #[track_caller]
     pub fn reads(&mut self, wanted: &str) {
         self.reads_when(wanted, || {});
     }
 
-    /// The same, with something that is done each time it does not read so yet.
+    /// The same, with an action for each time it has not appeared yet.
     #[track_caller]
     pub fn reads_when(&mut self, wanted: &str, again: impl Fn()) {
         wait_for(wanted, || {
             again();
             let mut buffer = [0; 4096];
-            // Nothing to be read now is an error here.
+            // If nothing can be read now, this is an error.
             while let Ok(length @ 1..) = self.terminal.read(&mut buffer) {
                 self.seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
@@ -85,7 +85,7 @@ fn a_session_is_left_and_taken_up_again() {
     user.reads("ready");
     user.resize(20, 70);
     rustix::process::kill_process(rustix::process::Pid::from_child(&first), rustix::process::Signal::WINCH).unwrap();
-    // The size arrives when it arrives.
+    // The size arrives asynchronously.
     user.types("until stty size | grep '20 7[0]'; do sleep 0.05; done; x=kept\n");
     user.reads("20 70");
     user.types("\x10\x11");

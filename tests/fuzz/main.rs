@@ -1,8 +1,8 @@
-//! The fuzz targets of `fuzz/targets`, driven without a fuzzer: seeds that are changed again and again, the same ones in
-//! every run. An input whose answer is new is changed further.
+//! Runs the fuzz targets of `fuzz/targets` without a fuzzer: seeds that are mutated repeatedly, the same ones in every
+//! run. An input with a new answer is mutated further.
 //!
-//! `RBUILD_FUZZ_SECONDS=60` goes on for so long with each target, `RBUILD_FUZZ_SEED=7` takes other changes. An input that does
-//! harm is kept in `target/fuzz`; in `fuzz/kept/TARGET` it is run first ever after.
+//! `RBUILD_FUZZ_SECONDS=60` runs each target for that time, `RBUILD_FUZZ_SEED=7` uses other mutations. An input that
+//! fails is stored in `target/fuzz`; in `fuzz/kept/TARGET` it is run first from then on.
 
 mod memory;
 mod mutate;
@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 
 use mutate::{Form, Mutator};
 
-/// Of processor time, without optimization. Far above what any input takes.
+/// CPU time, without optimization. Far more than any input needs.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Of the wall clock, after which nothing is waited for any more.
+/// Wall-clock time after which an input counts as hanging.
 const HANGING: Duration = Duration::from_secs(120);
-/// That one input may take, on the thread that reads it.
+/// The memory limit of an input, on the thread that reads it.
 const MOST_MEMORY: usize = 256 << 20;
 const USUAL_SECONDS: f64 = 0.5;
 const LARGEST_POOL: usize = 3000;
@@ -96,7 +96,7 @@ fn fuzz(target: &Target, mut pool: Vec<Vec<u8>>) {
         count += 1;
         if seen.insert(answer(target, &input, &watched)) {
             if pool.len() >= LARGEST_POOL {
-                // Seeds stay.
+                // Seeds are kept.
                 pool.swap_remove(first + count as usize % (LARGEST_POOL - first));
             }
             pool.push(input);
@@ -105,14 +105,14 @@ fn fuzz(target: &Target, mut pool: Vec<Vec<u8>>) {
     println!("{}: {count} inputs, {} answers", target.name, seen.len());
 }
 
-/// Inputs that once did harm.
+/// Inputs that failed once.
 fn kept(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/kept").join(name);
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files.map(|entry| std::fs::read(entry.path()).unwrap()).collect()
 }
 
-/// Runs the target; gives a number for the kind of its answer.
+/// Runs the target; returns a number for the kind of its answer.
 fn answer(target: &Target, input: &[u8], watched: &Watched) -> u64 {
     *watched.lock().unwrap() = Some((Instant::now(), input.to_vec()));
     let (begun, before) = (used(), memory::begin());
@@ -131,7 +131,7 @@ fn answer(target: &Target, input: &[u8], watched: &Watched) -> u64 {
     kind_of(&result.unwrap_or_default())
 }
 
-/// Texts that differ in numbers and in what they quote say the same.
+/// Texts that only differ in numbers and quotations are of the same kind.
 fn kind_of(answer: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     for (number, part) in answer.split(['`', '"']).enumerate().take(64) {
@@ -155,16 +155,16 @@ fn keep(name: &str, input: &[u8]) -> PathBuf {
     path
 }
 
-/// The processor time of this thread.
+/// The CPU time of this thread.
 fn used() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// What is being run, and since when.
+/// The input that is being run, and since when.
 type Watched = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
 
-/// Ends everything when an input does not end.
+/// Aborts if an input does not end.
 fn watch(name: &'static str) -> Watched {
     let watched = Watched::default();
     let weak = Arc::downgrade(&watched);

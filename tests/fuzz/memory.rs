@@ -1,4 +1,4 @@
-//! How much memory a thread has taken at most.
+//! The peak memory of a thread.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -14,48 +14,48 @@ thread_local! {
 }
 
 fn count(size: isize) {
-    // Threads that end have no counters any more.
+    // A thread that is ending no longer has counters.
     let _ = NOW.try_with(|now| {
         now.set(now.get() + size);
         let _ = MOST.try_with(|most| most.set(most.get().max(now.get())));
     });
 }
 
-// SAFETY: the system's allocator does it all; the counters allocate nothing.
+// SAFETY: the system's allocator does everything; the counters don't allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
-        // SAFETY: as demanded of the caller.
+        // SAFETY: as required of the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
-        // SAFETY: as demanded of the caller.
+        // SAFETY: as required of the caller.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
-        // SAFETY: as demanded of the caller.
+        // SAFETY: as required of the caller.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size as isize - layout.size() as isize);
-        // SAFETY: as demanded of the caller.
+        // SAFETY: as required of the caller.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
-/// What is taken now.
+/// The current use.
 pub fn begin() -> isize {
     let now = NOW.get();
     MOST.set(now);
     now
 }
 
-/// What was taken at most beyond that.
+/// The peak use beyond that.
 pub fn most_since(before: isize) -> usize {
     usize::try_from(MOST.get() - before).unwrap_or(0)
 }

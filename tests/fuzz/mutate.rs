@@ -1,12 +1,12 @@
-//! Inputs out of others: bytes that are changed, JSON whose values are, archives whose checksums are right again.
+//! Makes inputs from others: changed bytes, JSON with changed values, archives with corrected checksums.
 
 use serde_json::{Map, Value, json};
 
-/// What inputs are made of.
+/// The form of inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Bytes,
-    /// JSON where it can be read as such.
+    /// JSON, if it can be parsed.
     Json,
     Tar,
 }
@@ -17,7 +17,7 @@ pub struct Mutator {
     form: Form,
 }
 
-/// Longer inputs find nothing that shorter ones do not.
+/// Longer inputs don't find more.
 const LONGEST: usize = 1 << 16;
 
 impl Mutator {
@@ -51,7 +51,7 @@ impl Mutator {
         input
     }
 
-    /// A range of `length` bytes at most.
+    /// A range of at most `length` bytes.
     fn range(&mut self, bytes: &[u8], length: usize) -> std::ops::Range<usize> {
         let start = self.random.below(bytes.len() + 1);
         start..bytes.len().min(start + self.random.below(length + 1))
@@ -86,7 +86,7 @@ impl Mutator {
                 drop(input.splice(at..at, piece));
             }
             _ => {
-                // Whole blocks, so that an archive's other entries stay what they are.
+                // Whole blocks, so that an archive's other entries stay intact.
                 let blocks = input.len() / 512;
                 let from = 512 * self.random.below(blocks + 1);
                 let count = (512 * (1 + self.random.below(3))).min(input.len() - from);
@@ -165,7 +165,7 @@ impl Mutator {
     }
 }
 
-/// How many values there are in one, itself included.
+/// The number of values within a value, including itself.
 fn count(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
@@ -174,7 +174,7 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// The value with that number, counted as `count` does.
+/// The value with that number, counted as in `count`.
 fn nth<'a>(value: &'a mut Value, left: &mut usize) -> Option<&'a mut Value> {
     if *left == 0 {
         return Some(value);
@@ -187,7 +187,7 @@ fn nth<'a>(value: &'a mut Value, left: &mut usize) -> Option<&'a mut Value> {
     }
 }
 
-/// What looks like a header gets the checksum that it needs.
+/// Sets the checksum of everything that looks like a header.
 fn set_checksums(archive: &mut [u8]) {
     for block in archive.chunks_exact_mut(512).filter(|block| block[257..].starts_with(b"ustar")) {
         block[148..156].fill(b' ');

@@ -1,4 +1,4 @@
-//! Abstract sockets of the host's network: a container that shares it reaches its own, and no others.
+//! Abstract sockets on the host's network: a container that shares it only reaches its own.
 
 use std::process::{Child, Command, Stdio};
 
@@ -8,7 +8,7 @@ use super::probe;
 const DONE: &str = "done";
 const EPERM: &str = "errno 1";
 
-/// Whether the kernel scopes abstract sockets; says why not.
+/// Whether the kernel scopes abstract sockets; skips with a reason.
 fn can_scope() -> bool {
     const CREATE_RULESET_VERSION: libc::c_ulong = 1;
     // SAFETY: with this flag and a null pointer the call reads nothing.
@@ -54,7 +54,7 @@ fn check(store: &TestStore, test: &str) {
     let nothing_new = ["--network", "host", "--security-opt", "no-new-privileges"];
     assert_eq!(probe::inside(store, &nothing_new, &connect), EPERM);
     assert_eq!(probe::inside(store, &["--network", "host", "--cap-add", "ALL"], &connect), EPERM);
-    // Who asks for it, and who has all rights.
+    // With the option, and with all rights.
     assert_eq!(probe::inside(store, &["--network", "host", "--security-opt", "landlock=unconfined"], &connect), DONE);
     assert_eq!(probe::inside(store, &["--network", "host", "--privileged"], &connect), DONE);
     // Its own network has no such name.
@@ -73,7 +73,7 @@ fn nor_does_one_of_an_ordinary_user() {
     check(&store, "user");
 }
 
-/// Starts a container that listens at a name of its own, on the host's network.
+/// Starts a container that listens on an abstract socket, on the host's network.
 fn start_listening(store: &TestStore, name: &str, options: &[&str]) {
     let volume = format!("{}:/probe:ro", probe::folder().expect("it was asked for before").display());
     let mut all = vec!["run", "-d", "--name", name, "--network", "host", "-v", &volume];
@@ -108,7 +108,7 @@ fn neither_exec_nor_a_container_that_joins_another_reaches_the_host() {
     assert_eq!(exec(&[], &listener.name), EPERM);
     assert_eq!(exec(&["--user", "7"], &listener.name), EPERM);
     assert_eq!(exec(&["--privileged"], &listener.name), DONE);
-    // A program of its own is one of another container, for the kernel: written down in docs/isolation.md.
+    // For the kernel, a program that `exec` starts is in another domain: documented in docs/isolation.md.
     assert_eq!(exec(&[], "own-main"), EPERM);
     let joined = probe::inside(&store, &["--network", "container:main"], &["connect", &listener.name]);
     assert_eq!(joined, EPERM);

@@ -1,4 +1,4 @@
-//! What keeps a program in its container beside namespaces: the kernel is asked by a program in it.
+//! Confinement of a container's program in addition to namespaces: a program in the container asks the kernel.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! A small static program that asks the kernel, for containers that have no such tool.
+//! A small static program that asks the kernel, for containers without such a tool.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::common::{TestStore, skip};
 
-/// The folder with the program `probe`; nothing, with the reason said, where there is no C compiler.
+/// The folder with the program `probe`; skips, with a reason, without a C compiler.
 pub fn folder() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
     let made = FOLDER.get_or_init(|| {
@@ -26,13 +26,13 @@ pub fn folder() -> Option<&'static Path> {
     made.as_deref()
 }
 
-/// What the program says here, outside of any container.
+/// The program's output here, outside of any container.
 pub fn here(words: &[&str]) -> Option<String> {
     let output = Command::new(folder()?.join("probe")).args(words).stderr(Stdio::inherit()).output();
     Some(String::from_utf8_lossy(&output.expect("it can be started").stdout).trim().to_owned())
 }
 
-/// What it says in a container with these options.
+/// Its output in a container with these options.
 #[track_caller]
 pub fn inside(store: &TestStore, options: &[&str], words: &[&str]) -> String {
     let volume = format!("{}:/probe:ro", folder().expect("it was asked for before").display());

@@ -1,15 +1,15 @@
-//! `run --userns=remap`: root of the container is nobody on the host, and files have the owners that they have without.
+//! `run --userns=remap`: root of the container has no rights on the host, and files have their normal owners.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
 use super::common::{Answer, TestStore, free_port, is_root, skip, wait_until};
 
-/// Nobody's IDs.
+/// IDs that nobody has.
 pub const FIRST: u32 = 1_231_072;
 pub const REMAP: &str = "--userns=remap:1231072:65536";
 
-/// Whether mounts can translate owners here, for root.
+/// Whether ID-mapped mounts work here, for root.
 pub fn store() -> Option<TestStore> {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let mut numbers = release.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
@@ -85,7 +85,7 @@ fn the_hosts_files_are_the_hosts() {
     assert_eq!(std::fs::read_to_string(&secret).expect("it is there"), "of the host");
     let mode = std::fs::metadata(&setuid).expect("it is there").mode();
     assert_eq!(mode & 0o7000, 0);
-    // What everybody may do, it may; and what it makes is not root's.
+    // It may do what everybody may; and its files do not belong to root.
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).expect("it is ours");
     shell(&store, &["-v", &volume], "echo x > /host/own; chmod 4755 /host/own").ok();
     assert_eq!(std::fs::metadata(folder.join("own")).expect("it was made").uid(), FIRST);
@@ -120,7 +120,7 @@ fn volumes_are_shared_with_others() {
     assert_eq!(store.run(&look).ok().stdout(), "5:6\n0:0\n");
     store.run(&["run", "--rm", "--network", "none", "-v", "vol:/v", "busybox", "sh", "-c", "echo c > /v/c"]).ok();
     assert_eq!(says(&store, &["-v", "vol:/v"], "echo more >> /v/c && cat /v/c && stat -c %u /v/c"), "c\nmore\n0");
-    // An image's volume begins with what the image has there.
+    // A volume initially has what the image has there.
     let tmpfs = ["--tmpfs", "/t:uid=7,gid=8,mode=700"];
     assert_eq!(says(&store, &tmpfs, "stat -c '%u:%g %a' /t; touch /t/x; stat -c %u /t/x"), "7:8 700\n0");
 }
@@ -188,7 +188,7 @@ fn networks_and_rights_are_the_containers_own() {
     assert_ne!(shell(&store, &[], "mount -t tmpfs x /tmp").code(), Some(0));
     let admin = ["--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined"];
     assert_eq!(says(&store, &admin, "mount -t tmpfs x /tmp && echo mounted"), "mounted");
-    // What hides the host stays, whatever rights it has.
+    // What masks the host stays, whatever rights it has.
     let script = "umount /proc/kcore /proc/sys /proc/keys 2>/dev/null && echo LEAK
                   mount -o remount,rw /proc/sys 2>/dev/null && echo LEAK
                   echo x > /proc/sys/kernel/core_pattern && echo LEAK; exit 0";
@@ -207,7 +207,7 @@ fn networks_and_rights_are_the_containers_own() {
         text.contains("hello").then_some(())
     };
     wait_until("the published port answers", || ask().is_some());
-    // Whoever shares its network shares its users.
+    // A container that shares its network shares its users.
     let joined = ["--network", "container:web"];
     assert_eq!(says(&store, &joined, "wget -q -O - http://127.0.0.1/index.html"), "hello");
     assert_eq!(says(&store, &joined, "ping -c 1 127.0.0.1 > /dev/null && echo pong"), "pong");
@@ -224,7 +224,7 @@ fn terminals_inits_and_streams() {
     let answer = shell(&store, &[], streams).ok();
     assert_eq!((answer.stdout().as_str(), answer.stderr().as_str()), ("out\n0:0\n0:0\n", "err\n"));
     assert_eq!(says(&store, &["--user", "7", "--init"], "echo out > /dev/stdout; cat /proc/1/comm"), "out\nrbuild");
-    // Nothing of the namespaces is left open in the small init.
+    // The small init has no open descriptors of the namespaces.
     let open = says(&store, &["--init"], "ls -l /proc/1/fd | grep -c -e user: -e net: -e /proc/; exit 0");
     assert_eq!(open, "0");
     store.run(&["run", "-dt", "--name", "tt", "--network", "none", REMAP, "busybox", "sh"]).ok();

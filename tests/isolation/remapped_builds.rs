@@ -1,4 +1,4 @@
-//! `build --userns=remap`: the same images, made by programs that are nobody on the host.
+//! `build --userns=remap`: the same images, built by programs without rights on the host.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -35,7 +35,7 @@ fn images_are_the_same_with_and_without() {
     };
     let plain = build("--userns=host");
     assert_eq!(build(REMAP), plain);
-    // What was made either way is a hit for the other.
+    // Results of either way are hits for the other.
     let again = store.build_text(TEXT, &["--network", "none", REMAP]).ok();
     let other = store.build_text(TEXT, &["--network", "none"]).ok();
     assert_eq!((other.executed(), other.cached()), (Vec::new(), again.executed()));
@@ -49,7 +49,7 @@ fn programs_of_steps_are_nobody_on_the_host() {
         store.build_text("FROM busybox\nRUN echo \"map $(cat /proc/self/uid_map)\"\n", &["--network", "none", REMAP]);
     let said = said.ok().stderr();
     assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains("map 0 1231072 65536"), "{said}");
-    // The build's network is theirs as well.
+    // The build's network belongs to them as well.
     let said = store.build_text("FROM busybox\nRUN ping -c 1 127.0.0.1 && echo ponged\n", &[REMAP]).ok().stderr();
     assert!(said.contains("ponged"), "{said}");
 }
@@ -74,7 +74,7 @@ RUN --network=none true
     let secret = format!("id=s,src={}", secret.display());
     let options = ["--network", "none", "--secret", secret.as_str()];
     store.build_text(text, &[&options[..], &[REMAP]].concat()).ok();
-    // The cache is the one that others have.
+    // The cache is shared with others.
     let look =
         "FROM busybox\nRUN --mount=type=cache,target=/cache,uid=9,gid=9 stat -c owner:%u /cache/x && cat /cache/x\n";
     let said = store.build_text(look, &["--network", "none"]).ok().stderr();

@@ -1,4 +1,4 @@
-//! A runc that lets containers out is named before it is used.
+//! Warns about a runc from which containers can escape before it is used.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,4 +1,4 @@
-//! The default filter, asked from within. What it should be is compared with docker's in `sandbox::seccomp::comparison`.
+//! The default filter, tested from inside. `sandbox::seccomp::comparison` compares it with docker's.
 
 use super::common::{TestStore, skip};
 use super::probe;
@@ -6,7 +6,7 @@ use super::probe;
 const EPERM: &str = "errno 1";
 const ENOSYS: &str = "errno 38";
 
-/// Families of sockets, as words of the probe.
+/// Socket families, as arguments of the probe.
 const ALG: &str = "38";
 const VSOCK: &str = "40";
 
@@ -46,7 +46,7 @@ fn the_same_in_a_build() {
     assert!(said.contains("family 38: errno 1") && said.contains("family 40: errno 1"), "{said}");
 }
 
-/// `socket` of i386 is refused as well; what its `socketcall` does is in memory, where no filter looks.
+/// i386's `socket` is refused as well; the arguments of its `socketcall` are in memory, where no filter can read them.
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn programs_of_32_bits_and_of_x32_are_refused_them_too() {
@@ -63,7 +63,7 @@ fn programs_of_32_bits_and_of_x32_are_refused_them_too() {
     assert_eq!(probe::inside(&store, &none, &["call32", SOCKET_OF_I386, "1", "1"]), "done");
 }
 
-/// A call that is refused is EPERM, one that nobody knew when the profile was written ENOSYS, as with docker's runtime.
+/// A refused call is EPERM; one that was unknown when the profile was written is ENOSYS, as in docker's runtime.
 #[test]
 fn refused_calls_and_unknown_ones() {
     let (Some(store), Some(_)) = (TestStore::with_busybox(), probe::folder()) else { return };

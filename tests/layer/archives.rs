@@ -1,4 +1,4 @@
-//! Archives of others: hostile ones, those beyond the limits, and those of GNU tar.
+//! Archives from elsewhere: malicious ones, those beyond the limits, and those of GNU tar.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -18,7 +18,7 @@ fn archive(entries: &[(tar::EntryType, &str, &str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (kind, name, link, content) in entries {
         let mut header = tar::Header::new_ustar();
-        // Written past the crate's own checks: these names are to be hostile.
+        // Written without the crate's own checks: these names have to be malicious.
         header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
         header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link.as_bytes());
         header.set_entry_type(*kind);

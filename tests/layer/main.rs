@@ -1,4 +1,4 @@
-//! Layers, from directory to stream and back, and archives that mean harm.
+//! Layers, from directory to stream and back, and malicious archives.
 
 mod archives;
 mod streams;
@@ -39,7 +39,7 @@ pub fn encoded(dir: &Path) -> (Encoded, Vec<u8>) {
     (encoded, stream)
 }
 
-/// Everything that a layer may hold and any user may make.
+/// Everything that a layer may contain and any user may create.
 pub fn rich_layer() -> TempDir {
     let layer = tempfile::tempdir().unwrap();
     let at = |name: &str| layer.path().join(name);

@@ -1,4 +1,4 @@
-//! Folders as tar streams: what comes back is what went in, and the same everywhere.
+//! Folders as tar streams: the round trip changes nothing, and the result is the same everywhere.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -124,7 +124,7 @@ fn folders_of_one_layer_are_encoded_as_what_they_show() {
         let encoded = encode_stacked(&folders, &mut out, &NothingKnown).unwrap();
         (encoded, out)
     };
-    // The content says which folder a file is of.
+    // The content says to which folder a file belongs.
     let lower = make(&["a/b", "a/c", "d/e", "f", "g/h", "i"]);
     let upper = make(&["a/b", "a/bb", "d", "g/"]);
     let mut names = Vec::new();

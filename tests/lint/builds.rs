@@ -93,7 +93,7 @@ fn copies_of_ignored_files_are_found() {
     assert!(!rbuild.builds(&[]).contains("CopyIgnoredFile"));
 }
 
-/// What a stage leaves to be done in those built on it may need other stages too.
+/// ONBUILD instructions of a stage may need other stages, too.
 #[test]
 fn a_stage_that_only_a_trigger_needs_is_looked_at() {
     let text = "FROM scratch AS needed\nENV A b\nCOPY Dockerfile /\nFROM scratch AS parent\n\

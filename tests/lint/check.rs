@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Rbuild;
 
-/// Neither of its bases is anywhere to be had.
+/// Neither of its bases exists.
 const DOCKERFILE: &str = "\
 # VERSION to build
 ARG VERSION=1

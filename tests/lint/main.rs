@@ -1,4 +1,4 @@
-//! The lint, run as a user runs it.
+//! The lint, as a user runs it.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -8,7 +8,7 @@ mod check;
 
 use common::{Answer, TestStore};
 
-/// A store, and a build context that commands are run in.
+/// A store, and a build context in which commands are run.
 struct Rbuild(TestStore);
 
 impl Rbuild {
@@ -38,7 +38,7 @@ impl Rbuild {
         self.run(&[&["build", "--progress", "plain"], arguments, &["."]].concat()).fails(1).stderr()
     }
 
-    /// An image without files whose config is changed like this.
+    /// Imports an image without files, with these changes of its config.
     fn import(&self, name: &str, options: &[&str]) {
         self.0.run_with_input(&[&["import"], options, &["-", name]].concat(), &[0; 1024]).ok();
     }

@@ -1,6 +1,6 @@
-//! Makefiles as projects have them, for docker and for rbuild: each of their lines does with rbuild what it did with docker
-//! 28.5.2. What that was stands in `expected` beside each, as `recorder` writes it down: the line, what it printed, whether it
-//! said something on standard error, and its exit code. `differences.tsv` has the lines that differ, with the reason.
+//! Typical Makefiles, for docker and for rbuild: each of their lines does the same with rbuild as with docker 28.5.2.
+//! Docker's behaviour is in `expected` beside each, as written by `recorder`: the line, its output, whether it printed
+//! anything on standard error, and its exit code. `differences.tsv` has the lines that differ, with the reason.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use common::{TestStore, free_port, has_programs, is_root, skip};
 use registry::TestRegistry;
 
-/// Named as docker is, as a link to rbuild.
+/// The name of a link to rbuild, which is docker's.
 const LINK: &str = "docker";
 
 #[test]
@@ -56,7 +56,7 @@ fn volumes() {
     check("volumes", "rbuild", "");
 }
 
-/// Runs the Makefile of that name, with rbuild under the name of `program`, and tells of all lines that differ.
+/// Runs the Makefile with that name, with rbuild under the name of `program`, and reports all lines that differ.
 fn check(name: &str, program: &str, registry: &str) {
     if !is_root() || !has_programs(&["make", "bash", "git", "tar", "gzip", "flock"]) {
         return skip("needs root, make, bash, git, tar, gzip and flock");
@@ -75,7 +75,7 @@ fn check(name: &str, program: &str, registry: &str) {
     make.args(["-k", &format!("PORT={}", free_port()), "all"]).current_dir(&folder).stdin(Stdio::null());
     make.env("RBUILD_ROOT", store.root()).env("RBUILD_REGISTRY_PAUSE_MS", "1").env("HOME", store.work());
     make.env("PATH", format!("{}:{path}", programs.display())).env("RECORD", &record).env("DOCKER_WORDS", program);
-    // What `-e CI` passes on is not set in `expected`, and CI sets it.
+    // `-e CI` passes on a variable that is not set in `expected`, but is set by CI.
     for variable in ["CI", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "BUILDX_BUILDER", "MAKEFLAGS", "MAKELEVEL"]
     {
         make.env_remove(variable);
@@ -103,7 +103,7 @@ fn check(name: &str, program: &str, registry: &str) {
     assert_eq!((found.len(), output.status.code()), (expected.len(), Some(0)), "{said}");
 }
 
-/// Each line that was run, with what it did.
+/// The lines that were run, each with its behaviour.
 fn lines(record: &str) -> Vec<&str> {
     let begins = record.match_indices("$ ").map(|(place, _)| place);
     let begins: Vec<usize> = begins.filter(|place| *place == 0 || record.as_bytes()[place - 1] == b'\n').collect();

@@ -1,5 +1,5 @@
-//! Containers without namespaces (`--isolation chroot`): what they can do, what is refused in words, and that nothing of the
-//! machine around is theirs.
+//! Containers without namespaces (`--isolation chroot`): what they can do, which requests are refused, and that they
+//! can't access anything of the machine.
 
 use super::common::{TestStore, is_root, skip, wait_until};
 
@@ -28,7 +28,7 @@ fn read(store: &TestStore, name: &str) -> String {
     std::fs::read_to_string(store.work().join(name)).unwrap()
 }
 
-/// Whether a process runs that has that word among its arguments.
+/// Whether a process with that word among its arguments is running.
 fn is_running(word: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes
@@ -36,7 +36,7 @@ fn is_running(word: &str) -> bool {
         .any(|line| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes()))
 }
 
-/// A number that no other test's `sleep` has.
+/// A number that no other test's `sleep` uses.
 fn unique(kind: u32) -> String {
     format!("{kind}{}", std::process::id())
 }
@@ -52,13 +52,13 @@ fn a_program_runs_and_what_it_changes_stays() {
     assert_eq!(says(&store, &["diff", "box"]), "C /bin\nD /bin/vi\nA /d\nA /new\nC /root");
     assert_eq!(state(&store, "box", ".HostConfig.Isolation"), "chroot");
     assert_eq!(state(&store, "box", ".HostConfig.NetworkMode"), "host");
-    // The same is there when it is started again, and what changes then is added.
+    // The changes still exist at the next start, and further ones are added.
     let again = "cat /new; ls -d /d; test ! -e /bin/vi && rm -r /d /new && echo y >/other";
     says(&store, &["commit", "box", "kept"]);
     let second = ["run", "--isolation", "chroot", "--name", "second", "kept", "sh", "-c", again];
     assert_eq!(store.run(&second).ok().stdout(), "x\n/d\n");
     assert_eq!(says(&store, &["diff", "second"]), "D /d\nD /new\nA /other");
-    // A container with namespaces finds it, too.
+    // A container with namespaces sees them, too.
     says(&store, &["commit", "second", "third"]);
     let full = ["run", "--rm", "--isolation", "full", "--network", "none", "third", "ls", "-d", "/other", "/root"];
     assert_eq!(store.run(&full).ok().stdout(), "/other\n/root\n");
@@ -118,7 +118,7 @@ fn more_programs_share_its_root_and_its_end() {
     let script = "cat /f; echo $A; id -u; echo y >/g; ls -A /proc; exit 5";
     let answer = store.run(&["exec", "-u", "1000", "box", "sh", "-c", script]);
     assert_eq!((answer.code(), answer.stdout()), (Some(5), "x\nb\n1000\n".to_owned()), "{}", answer.stderr());
-    // Users that it has made itself.
+    // Users that the container has added itself.
     says(&store, &["exec", "box", "sh", "-c", "echo own:x:77:77::/:/bin/sh >>/etc/passwd"]);
     assert_eq!(says(&store, &["exec", "-u", "own", "box", "id", "-u"]), "77");
     store.run(&["exec", "--privileged", "box", "true"]).fails(1);
@@ -150,7 +150,7 @@ fn files_are_copied_in_and_out() {
     store.run(&["start", "box"]).ok();
     wait_until("it runs", || store.run(&["exec", "box", "test", "-L", "/link"]).code() == Some(0));
     wait_until("it printed the file", || store.run(&["logs", "box"]).stdout() == "from the host\n");
-    // A link of the container's leads to the container's file.
+    // A link in the container is resolved in the container.
     store.run(&["cp", "-L", "box:/link", "passwd"]).ok();
     assert!(!read(&store, "passwd").contains("systemd"), "the host's file");
     store.run(&["cp", "in/a", "box:/while"]).ok();
@@ -211,7 +211,7 @@ fn without_a_network_there_are_sockets_of_files_only() {
         let program = ["sh", "-c", "nc -w 1 127.0.0.1 1 2>&1 | tail -1"];
         says(&store, &words(&["--rm", "--network", network], &program))
     };
-    // What the C library says of EAFNOSUPPORT.
+    // The C library's message for EAFNOSUPPORT.
     assert!(try_it("none").contains("not supported"), "{}", try_it("none"));
     assert!(!try_it("host").contains("not supported"));
     let answer = store.run(&words(&["--rm", "-p", "8080:80"], &["true"])).ok();
@@ -243,11 +243,11 @@ fn a_step_is_looked_into() {
     let script = "pwd; echo $KEPT; cat left /cache/c /base; ls -d /gone; mkdir /gone && echo new > /gone/new; \
                   rm left /base; echo d > /cache/d";
     assert_eq!(debug(&["--", "sh", "-c", script]).ok().stdout(), "/src\nyes\nleft\nc\nbase\n");
-    // What was changed is there the next time, and nothing of the mounts is in it.
+    // The changes exist the next time, without any of the mounts.
     let script = "ls /gone /cache; ls -A /dev/shm left /base; exit 4";
     let answer = debug(&["--", "sh", "-c", script]);
     assert_eq!((answer.code(), answer.stdout()), (Some(4), "/cache:\nc\nd\n\n/gone:\nnew\n/dev/shm:\n".to_owned()));
-    // A shell of its own for whoever has none, a step that succeeded, and the step itself.
+    // A shell for a root without one, a successful step, and the step itself.
     let answer = store.run_with_input(&["debug", "--isolation", "chroot"], b"echo $((6*7))\n").ok();
     assert_eq!(answer.stdout(), "42\n");
     let id = says(&store, &["builds", "ls", "-q"]);

@@ -1,11 +1,12 @@
-//! RUN without any rights (`--isolation emulated`): an ordinary user in a container that has no capability and may make no
-//! namespace. Layers are the same as on a machine, and nothing of the container around is a program's.
+//! RUN without any rights (`--isolation emulated`): an ordinary user in a container without capabilities or the right
+//! to create namespaces. Layers are the same as on a machine, and programs can't access anything of the surrounding
+//! container.
 
 use std::path::Path;
 
 use super::common::{TestStore, busybox_archive, is_root, skip};
 
-/// What kernels refuse to who has no rights, and what comes of it later.
+/// What kernels refuse without rights, and its later effects.
 const DOCKERFILE: &str = r##"FROM busybox
 RUN id -u >/id; echo x >/owned && chown 5:6 /owned && chmod 6711 /owned && chown 7 /owned && stat -c '%u %g %a' /owned >/stat
 RUN mkdir -m 1751 /d && ln -s d /l && chown -h 8:9 /l && chown 10:11 /l/. && touch /l/in && mknod /null c 1 3 && mkfifo -m 640 /p && chown 3 /p
@@ -18,7 +19,7 @@ USER 0
 RUN chmod 700 /a && (cd /a/b && pwd; stat -c "%a %u %g" .. /a/b/..; cat /proc/self/cmdline | tr '\0' ' '; readlink /proc/self/exe; echo e >/dev/stderr) >/seen
 "##;
 
-/// Each line is one word that says what came of it.
+/// Each line prints a word for its result.
 const HOSTILE: &str = r#"FROM busybox
 RUN kill -9 -1; echo survived
 RUN kill -9 $PPID || echo refused; kill -9 1 || echo refused

@@ -1,8 +1,8 @@
-//! Steps that are isolated by chroot alone, and try to get out or to stay.
+//! Steps that are isolated by chroot alone, and try to escape or to persist.
 
 use super::common::{TestStore, is_root, skip, wait_until};
 
-/// Builds a step by chroot; gives what it printed.
+/// Builds a step by chroot; returns its output.
 fn build(store: &TestStore, run: &str) -> String {
     store.write("Dockerfile", format!("FROM busybox\nRUN {run}\n"));
     let words = ["build", "--no-cache", "--progress", "plain", "--isolation", "chroot", "-t", "x", "."];
@@ -18,7 +18,7 @@ fn store() -> Option<TestStore> {
     TestStore::with_busybox()
 }
 
-/// Whether a process runs that has that word among its arguments.
+/// Whether a process with that word among its arguments is running.
 fn is_running(word: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes
@@ -30,7 +30,7 @@ fn is_running(word: &str) -> bool {
 fn nobody_outside_is_signalled() {
     let Some(store) = store() else { return };
     let mut witness = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-    // It may well kill its own step.
+    // It may kill its own step.
     store.write("Dockerfile", "FROM busybox\nRUN kill -9 -1; true\n");
     store.run(&["build", "--no-cache", "-q", "--isolation", "chroot", "."]);
     assert!(witness.try_wait().unwrap().is_none(), "somebody else was killed");
@@ -109,13 +109,13 @@ fn secrets_and_mounts_are_in_no_layer() {
     assert!(!left.any(|entry| std::fs::read(entry.path()).is_ok_and(|text| text.starts_with(b"hush-hush"))));
 }
 
-/// A file of the host's in a folder of its own, and that folder.
+/// A file of the host's in its own folder, and that folder.
 fn canary(store: &TestStore) -> std::path::PathBuf {
     store.write("host/c/f", "of the host");
     store.work().join("host")
 }
 
-/// All that a folder has, with what can be changed of each.
+/// Everything in a folder, with all attributes that can be changed.
 fn looked_at(folder: &std::path::Path) -> Vec<String> {
     let mut seen: Vec<String> = walkdir::WalkDir::new(folder)
         .into_iter()
@@ -189,7 +189,7 @@ fn a_secret_that_is_moved_or_linked_does_not_stay() {
     assert!(!left.any(|entry| std::fs::read(entry.path()).is_ok_and(|text| text.starts_with(b"hush-hush"))));
 }
 
-/// What is no link and no name of what was placed is what it was, however much like that it is.
+/// Whatever is not a link to or a name of something that was placed is kept, however similar it is.
 #[test]
 fn what_a_program_makes_in_the_place_of_something_placed_stays_as_in_a_layer() {
     let Some(store) = store() else { return };

@@ -1,4 +1,4 @@
-//! rbuild's own image: what it is made of builds images where namespaces are not to be had, also in kaniko's place.
+//! rbuild's own image builds images where namespaces are not available, also in place of kaniko's.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::common::{TestStore, busybox_archive, is_root, skip};
 
-/// What a job of kaniko's does; the base is not in a registry here.
+/// A typical kaniko job; the base is not in a registry here.
 const SCRIPT: &str = r#"
 set -e
 rbuild load -q -i /busybox.tar
@@ -16,7 +16,7 @@ rbuild load -q -i /tmp/out.tar
 rbuild info | grep ^Isolation
 "#;
 
-/// Both targets of the image, with the binary that is tested; nothing, with the reason said, where that cannot be done.
+/// Both targets of the image, with the tested binary; skips, with a reason, if that is not possible.
 pub(super) fn images() -> Option<TestStore> {
     let store = TestStore::with_busybox()?;
     if !is_root() {
@@ -45,7 +45,7 @@ fn a_job_of_kanikos_runs_in_it() {
     let Some(store) = images() else { return };
     let version = store.run(&["run", "--rm", "--network", "none", "own", "version"]).ok().stdout();
     assert!(version.contains("rbuild"), "{version}");
-    // What has no command before it is kaniko's, as Tekton's task and Skaffold's pod start the image.
+    // Without a command, kaniko's is meant, as in Tekton's task and Skaffold's pod.
     let tekton =
         ["run", "--rm", "--network", "none", "own", "--dockerfile=./Dockerfile", "--context=/none/./", "--no-push"];
     let said = store.run(&tekton).fails(1).stderr();

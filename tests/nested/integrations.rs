@@ -1,5 +1,5 @@
-//! The files of `docs/integrations`: what they start in rbuild's own image is started so, with what they say of users,
-//! capabilities, seccomp and volumes. What would run them otherwise is not here.
+//! The files in `docs/integrations`: what they run in rbuild's own image is run here, with their users, capabilities,
+//! seccomp settings and volumes. The tools that normally run them are not available here.
 
 use std::fs::Permissions;
 use std::io;
@@ -17,7 +17,7 @@ use super::registry::TestRegistry;
 const WITH_RUN: &str = "FROM registry.example/base:1\nCOPY --chown=5:6 file /\nRUN cat /file >/copy && chown 7 /copy\n";
 const BY_CHROOT: &str = "isolated by chroot alone";
 
-/// The block of a page that has this name in its first line.
+/// The block of a page with this name in its first line.
 fn block(page: &str, name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/integrations").join(page);
     let text = std::fs::read_to_string(path).unwrap();
@@ -47,7 +47,7 @@ fn words(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().map(|word| word.as_str().unwrap().to_owned()).collect()
 }
 
-/// What connects to the port reaches that address; from other machines and containers, too.
+/// A port that forwards to that address, also for other machines and containers.
 fn forward(address: &str) -> u16 {
     let (listener, address) = (TcpListener::bind("0.0.0.0:0").unwrap(), address.to_owned());
     let port = listener.local_addr().unwrap().port();
@@ -66,8 +66,8 @@ fn forward(address: &str) -> u16 {
     port
 }
 
-/// A machine with rbuild's own image and sources in `workspace/app`, and a registry that is `registry.example` to its
-/// containers.
+/// A machine with rbuild's own image, sources in `workspace/app`, and a registry that its containers know as
+/// `registry.example`.
 struct Place {
     store: TestStore,
     registry: TestRegistry,
@@ -92,7 +92,7 @@ impl Place {
         self.store.write("workspace/app/Dockerfile", text);
     }
 
-    /// A folder that is everybody's, as a pod's `emptyDir` is.
+    /// A folder that everybody may use, like a pod's `emptyDir`.
     fn folder(&self, name: &str) -> String {
         let path = self.store.work().join(name);
         std::fs::create_dir_all(&path).unwrap();
@@ -111,7 +111,8 @@ impl Place {
         self.store.run(&line)
     }
 
-    /// A script in the image with a shell and the sources, as root, as Docker starts it unless `options` say otherwise.
+    /// Runs a script in the image with a shell and the sources, as root, Docker's default, unless `options` say
+    /// otherwise.
     fn script(&self, script: &str, options: &[&str], variables: &[(&str, &str)]) -> Answer {
         let workspace = format!("{}:/workspace", self.folder("workspace"));
         let mut all = vec!["-v".to_owned(), workspace, "-w".to_owned(), "/workspace/app".to_owned()];
@@ -121,7 +122,7 @@ impl Place {
         self.run(&all, "rbuild:debug", &["-euc".to_owned(), script.to_owned()])
     }
 
-    /// The container `build` of a pod.
+    /// Runs the container `build` of a pod.
     fn pod(&self, pod: &Value) -> Answer {
         let spec = &pod["spec"];
         let container = spec["containers"].as_array().unwrap().iter().find(|found| found["name"] == "build").unwrap();

@@ -1,5 +1,5 @@
-//! rbuild in containers that allow less than a machine: what each gets, with the same images everywhere. The containers are
-//! rbuild's own, and Docker's, for which `.ci/docker-cli` brings an engine.
+//! rbuild in containers that allow less than a machine: which isolation is used, with the same images everywhere. The
+//! containers are rbuild's own, and Docker's, for which `.ci/docker-cli` provides an engine.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,11 +1,11 @@
-//! One script in each surroundings. What differs is said; what is built does not differ.
+//! One script in each environment. The messages differ, but not the images.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::common::{TestStore, busybox_archive, skip};
 
-/// Builds with and without RUN, and prints the IDs of the images and what was said.
+/// Builds with and without RUN, and prints the images' IDs and the messages.
 const SCRIPT: &str = r#"
 export RBUILD_ROOT=/tmp/store HOME=/tmp SOURCE_DATE_EPOCH=1000; cd /tmp
 timeout 60 /rbuild load -i /busybox.tar >/dev/null || exit 1
@@ -22,7 +22,7 @@ cat /tmp/said
 timeout 60 /rbuild info | grep ^Isolation
 "#;
 
-/// Name, docker's options, what `info` begins its isolation with.
+/// The name, docker's options, and the start of the isolation in `info`.
 const SURROUNDINGS: [(&str, &[&str], &str); 7] = [
     ("default", &[], "chroot:"),
     ("no MKNOD", &["--cap-drop", "MKNOD"], "none:"),
@@ -33,7 +33,7 @@ const SURROUNDINGS: [(&str, &[&str], &str); 7] = [
     ("SYS_ADMIN, no seccomp", &["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined"], "root:"),
 ];
 
-/// The same of rbuild's own options, which Docker's engine has not got.
+/// The same with rbuild's own options, which Docker's engine does not have.
 const OWN_SURROUNDINGS: [(&str, &[&str], &str); 2] = [
     ("users of its own", &["--userns=remap:100000:65536"], "none:"),
     (
@@ -48,7 +48,7 @@ fn value<'a>(output: &'a str, key: &str) -> &'a str {
     found.unwrap_or_else(|| panic!("no `{key}` in:\n{output}"))
 }
 
-/// What the images are on the machine itself.
+/// The images as built on the machine itself.
 fn expected(store: &TestStore) -> (String, String) {
     let script = SCRIPT.replace("/tmp", &store.work().display().to_string());
     let script = script.replace("/rbuild ", &format!("{} ", env!("CARGO_BIN_EXE_rbuild")));

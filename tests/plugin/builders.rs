@@ -11,7 +11,7 @@ use crate::engine::TestEngine;
 /// An engine that is not asked for anything.
 const HOST: &str = "tcp://127.0.0.1:9";
 
-/// The plugin with a variable more.
+/// The plugin with an additional variable.
 fn with_variable(store: &TestStore, (name, value): (&str, &str), arguments: &[&str]) -> Answer {
     let mut command: Command = super::plugin_command(store, HOST, arguments);
     command.env(name, value);
@@ -35,7 +35,7 @@ fn what_setup_buildx_does_works_and_is_true() {
     assert!(shown.contains("\nStatus:                running\n"), "{shown}");
     assert!(shown.contains(&format!("\nBuildKit daemon flags: {flags}\n")), "{shown}");
     assert!(shown.contains("\nBuildKit version:      rbuild ") && shown.contains("\nPlatforms:             linux/"));
-    // It is the one in use, also where nobody names it.
+    // It is the current one, even if none is named.
     assert_eq!(run(&["inspect"]).ok().stdout(), shown);
     assert_eq!(with_variable(&store, ("BUILDX_BUILDER", "builder-1"), &["inspect"]).ok().stdout(), shown);
     assert!(run(&["ls"]).ok().stdout().contains("builder-1*"));
@@ -82,7 +82,7 @@ fn builders_are_listed_chosen_and_kept_as_buildx_keeps_them() {
 
     run(&["use", "two"]).ok();
     assert!(run(&["ls"]).ok().stdout().contains("two*"));
-    // A choice is one for the engine that was in use.
+    // A choice only applies to the engine that was in use.
     let elsewhere = plugin(&store, "tcp://127.0.0.1:8", &["buildx", "inspect"]).ok().stdout();
     assert!(elsewhere.starts_with("Name:   default"), "{elsewhere}");
     run(&["use", "default"]).ok();
@@ -134,7 +134,7 @@ fn with_a_builder_that_was_made_a_result_goes_where_it_is_asked_for() {
     assert!(said.contains("stays in the build cache") && engine.sent().is_empty(), "{said}");
     let said = run(&["build", "-t", "app", "--load", "ctx"]).ok().stderr();
     assert!(!said.contains("stays in the build cache") && engine.sent() == [3], "{said}");
-    // `docker build` means the engine's own builder, and says so.
+    // `docker build` uses the engine's own builder, and reports that.
     let alone = |tag: &str| {
         let mut command = super::plugin_command(&store, &engine.host, &["buildx", "build", "-q", "-t", tag, "ctx"]);
         command.env("BUILDX_BUILDER", "default");

@@ -1,4 +1,4 @@
-//! Just enough of docker's engine: it keeps images by their layers, and looks for a layer's contents only when it is new.
+//! Just enough of docker's engine: it stores images by their layers, and reads a layer's contents only when it is new.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::web::{Reply, Request, serve};
 
 pub struct TestEngine {
-    /// As DOCKER_HOST has it.
+    /// In the form of DOCKER_HOST.
     pub host: String,
     state: Arc<Mutex<State>>,
 }
@@ -22,7 +22,7 @@ struct State {
     /// By diffID.
     layers: BTreeMap<String, Vec<u8>>,
     refusal: Option<String>,
-    /// It keeps blobs, as containerd's store does.
+    /// It stores blobs, like containerd's store.
     is_containerd: bool,
     blobs: BTreeMap<String, Vec<u8>>,
     sent: Vec<usize>,
@@ -60,12 +60,12 @@ impl TestEngine {
         lock(&self.state).names.contains_key(name)
     }
 
-    /// How many layers each archive held.
+    /// How many layers each archive contained.
     pub fn sent(&self) -> Vec<usize> {
         lock(&self.state).sent.clone()
     }
 
-    /// How many images it was asked for.
+    /// How many images were requested.
     pub fn given(&self) -> usize {
         lock(&self.state).given
     }
@@ -167,7 +167,7 @@ impl State {
         says(&json!({"stream": "Loaded image"}))
     }
 
-    /// Blobs that are not sent have to be there.
+    /// Blobs that are not sent have to exist.
     fn load_layout(&mut self, files: BTreeMap<String, Vec<u8>>) -> Reply {
         let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
         let mut sent = 0;

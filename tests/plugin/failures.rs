@@ -1,4 +1,4 @@
-//! What goes wrong, as those are told who called docker: docker's actions show the last line that the plugin says.
+//! Errors as docker's callers see them: docker's actions show the plugin's last line.
 
 use serde_json::Value;
 
@@ -36,12 +36,12 @@ fn the_last_line_is_the_error() {
         assert!(parts.iter().all(|part| said.contains(part)), "{words:?}: {said}");
         assert_eq!(said.matches("ERROR: ").count(), 1, "{words:?}: {said}");
     }
-    // What rbuild is asked for itself begins with the error, as ever.
+    // When rbuild itself is called, its output starts with the error, as always.
     let said = store.run(&["build", "-f", "ctx/bad", "ctx"]).fails(1).stderr();
     assert!(said.contains("\nerror: ctx/bad:2:1: process") && said.ends_with("  > one\n"), "{said}");
 }
 
-/// docker's actions find a build that failed by what it left with its builder, and ask the history for it.
+/// docker's actions find a failed build by its builder's files, and query the history for it.
 #[test]
 fn a_build_that_fails_is_found_by_its_builder() {
     let Some(store) = with_context() else { return };
@@ -100,14 +100,14 @@ fn a_folder_that_is_not_writable_is_named_and_left_as_it_is() {
         command.env("DOCKER_CONFIG", &folder).env("DOCKER_HOST", "unix:///nowhere.sock");
         Answer::of(command)
     };
-    // The folders are root's, who runs the test.
+    // The folders belong to root, who runs the test.
     let said = run(&["docker-plugin", "install"]).fails(1).stderr();
     assert!(said.contains(&link.display().to_string()) && said.contains("Permission denied"), "{said}");
     let said = run(&["docker-plugin", "install", "--system"]).fails(1).stderr();
     assert!(said.contains("/usr/local/lib/docker") && said.contains("Permission denied"), "{said}");
     assert_eq!(std::fs::read_to_string(&link).unwrap(), "another");
     assert_eq!(std::fs::read_dir(&plugins).unwrap().count(), 1);
-    // One that can't even be made.
+    // A folder that can't even be created.
     let said = {
         let mut command = user.command(&["docker-plugin", "install"]);
         command.env("DOCKER_CONFIG", "/proc/nowhere").env("DOCKER_HOST", "unix:///nowhere.sock");
@@ -116,7 +116,8 @@ fn a_folder_that_is_not_writable_is_named_and_left_as_it_is() {
     assert!(said.contains("/proc/nowhere/cli-plugins"), "{said}");
 }
 
-/// The whole image is sent to an engine that refuses layers it said it had, and one that refuses that, too, is quoted.
+/// The whole image is sent to an engine that refuses layers it said it had; if it refuses that, too, its error is
+/// quoted.
 #[test]
 fn an_engine_that_has_lost_what_it_said_it_had_and_refuses_the_rest_is_quoted() {
     let Some(store) = with_context() else { return };

@@ -1,4 +1,4 @@
-//! A repository `owner/project` that only those see who have a token.
+//! A repository `owner/project` that can only be read with a token.
 
 use std::process::Command;
 
@@ -9,13 +9,13 @@ use crate::git_http::backend;
 use crate::web::{Reply, serve};
 
 pub struct GitServer {
-    /// What stands before `/owner/project.git`.
+    /// The part before `/owner/project.git`.
     pub url: String,
     pub commit: String,
 }
 
 impl GitServer {
-    /// Nothing, with the reason said, where git makes no repositories.
+    /// Skips, with a reason, if git can't create repositories.
     pub fn start(store: &TestStore, token: &str) -> Option<Self> {
         let root = store.work().join("git");
         std::fs::create_dir_all(root.join("owner")).unwrap();

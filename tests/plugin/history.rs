@@ -1,4 +1,4 @@
-//! Builds are remembered, and `docker buildx history` tells of them.
+//! The build history, and `docker buildx history`.
 
 use std::io::Read as _;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::plugin;
 use crate::common::TestStore;
 
-/// There is none.
+/// There is no engine.
 const HOST: &str = "unix:///nowhere.sock";
 
 fn reference(store: &TestStore) -> String {

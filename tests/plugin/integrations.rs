@@ -1,4 +1,4 @@
-//! What docs/integrations has to be copied, run as it stands there.
+//! The examples in docs/integrations, run as they are there.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::common::{Answer, TestStore};
 use crate::engine::TestEngine;
 use crate::registry::TestRegistry;
 
-/// The first block in that language whose first line is `# NAME`, or that begins with `line`.
+/// The first block in that language whose first line is `# NAME`, or that starts with `line`.
 fn block(page: &str, language: &str, begins: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/integrations").join(page);
     let text = std::fs::read_to_string(path).unwrap();
@@ -18,7 +18,7 @@ fn block(page: &str, language: &str, begins: &str) -> String {
     found.unwrap_or_else(|| panic!("no {begins} in {page}")).to_owned()
 }
 
-/// A shell in which `docker` executes the plugin for that engine, and `rbuild` is rbuild.
+/// A shell in which `docker` runs the plugin for that engine, and `rbuild` is rbuild.
 fn shell(store: &TestStore, host: &str, script: &str, environment: &[(&str, &str)]) -> Answer {
     let bin = store.work().join("bin");
     if !bin.exists() {
@@ -41,7 +41,7 @@ fn shell(store: &TestStore, host: &str, script: &str, environment: &[(&str, &str
     Answer::of(command)
 }
 
-/// What Skaffold sets for a custom builder (`pkg/skaffold/build/custom/script.go`).
+/// The variables that Skaffold sets for a custom builder (`pkg/skaffold/build/custom/script.go`).
 fn of_skaffold<'a>(image: &'a str, pushes: &'a str, platforms: &'a str, folder: &'a str) -> [(&'a str, &'a str); 7] {
     let (repository, tag) = image.rsplit_once(':').unwrap();
     [
@@ -80,7 +80,7 @@ fn the_command_for_skaffold_loads_or_pushes() {
     assert!(!engine.has("app:4"));
 }
 
-/// How Skaffold calls docker where `useDockerCLI` or `useBuildkit` is set (`pkg/skaffold/build/docker/docker.go`).
+/// How Skaffold calls docker with `useDockerCLI` or `useBuildkit` (`pkg/skaffold/build/docker/docker.go`).
 #[test]
 fn skaffolds_own_docker_builds_are_loaded() {
     let Some(store) = with_context() else { return };
@@ -103,7 +103,8 @@ fn tilts(begins: &str) -> String {
 fn the_commands_for_tilt_push_and_load() {
     let Some(store) = with_context() else { return };
     let (engine, registry) = (TestEngine::start(), TestRegistry::start());
-    // What Tilt sets (`internal/build/custom_builder.go`), with a registry of the cluster and without one.
+    // The variables that Tilt sets (`internal/build/custom_builder.go`), with a registry of the cluster and without
+    // one.
     let image = registry.name("app:tilt-build-1");
     let variables = [
         ("EXPECTED_REF", image.as_str()),

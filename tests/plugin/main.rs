@@ -1,4 +1,4 @@
-//! rbuild as docker's build plugin, beside an engine that lives in the test's process.
+//! rbuild as docker's build plugin, with an engine in the test's process.
 
 mod builders;
 #[path = "../common/mod.rs"]
@@ -21,7 +21,7 @@ use std::process::Command;
 use common::{Answer, TestStore};
 use engine::TestEngine;
 
-/// What docker executes: a link to rbuild of that name.
+/// What docker executes: a link with that name to rbuild.
 fn plugin(store: &TestStore, host: &str, arguments: &[&str]) -> Answer {
     Answer::of(plugin_command(store, host, arguments))
 }
@@ -113,18 +113,18 @@ fn an_engine_with_containerds_store_gets_only_the_blobs_that_it_has_not() {
     store.write("ctx/small", "2");
     assert!(build(&["-t", "app:1"]).stderr().contains("1 of 3 layers sent, "));
     assert_eq!(engine.sent(), [3, 1]);
-    // What it lost is sent again, with all the rest.
+    // What it lost is sent again, with everything else.
     engine.lose_layers();
     store.write("ctx/small", "3");
     build(&["-t", "app:1"]);
     assert_eq!(engine.sent(), [3, 1, 1, 3]);
-    // It takes several platforms at once.
+    // It accepts several platforms at once.
     store.write("ctx/Dockerfile", "FROM scratch\nCOPY small /small\n");
     build(&["-t", "both", "--platform", "linux/amd64,linux/arm64"]);
     assert_eq!(engine.sent().len(), 5);
 }
 
-/// An engine that takes some of an archive, and is gone.
+/// An engine that reads a part of an archive, and then closes the connection.
 fn engine_that_stops() -> String {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -158,7 +158,7 @@ fn an_engine_that_stops_in_the_middle_of_a_load_fails_the_build_and_nothing_else
     let stopping = engine_that_stops();
     let said = plugin(&store, &stopping, &["buildx", "build", "-t", "app", "ctx"]).fails(1).stderr();
     assert!(said.contains(&format!("ERROR: the Docker Engine at {stopping} ")), "{said}");
-    // What was built is there: another engine gets it without a step being executed.
+    // The result is kept: another engine gets it without executing a step.
     let engine = TestEngine::start();
     let built = plugin(&store, &engine.host, &["buildx", "build", "-t", "app", "ctx"]).ok();
     assert_eq!((built.executed(), engine.sent()), (Vec::<String>::new(), vec![3]));
@@ -175,7 +175,7 @@ fn images_that_only_the_engine_has_are_bases() {
     plugin(&other, &engine.host, &["buildx", "build", "-t", "derived", "ctx"]).ok();
     assert_eq!(engine.sent(), [3, 1], "the base's layers stay where they are");
     assert_eq!(engine.given(), 1);
-    // It is kept: the engine is asked only whether its name still means it.
+    // It is kept: the engine is only asked whether its name still refers to it.
     plugin(&other, &engine.host, &["buildx", "build", "-t", "derived", "ctx"]).ok();
     assert_eq!(engine.given(), 1);
 }

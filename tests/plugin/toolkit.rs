@@ -1,4 +1,4 @@
-//! The program that docker's GitHub actions are made of, `@docker/actions-toolkit`, with the plugin as `docker buildx`.
+//! The library of docker's GitHub actions, `@docker/actions-toolkit`, with the plugin as `docker buildx`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,14 +18,14 @@ fn toolkit() -> Option<PathBuf> {
         return None;
     }
     if !named.join("node_modules/@docker/actions-toolkit/lib").is_dir() {
-        // The registry of packages may not be there, which is nobody's fault.
+        // The package registry may be unavailable, which is not an error.
         eprintln!("skipped: @docker/actions-toolkit is not in `{}`; `.ci/run` installs it", named.display());
         return None;
     }
     Some(named)
 }
 
-/// Runs a part of `toolkit.mjs`, in which `docker buildx` is the plugin, as docker calls it.
+/// Runs a part of `toolkit.mjs`, in which `docker buildx` is the plugin, called as by docker.
 fn run(store: &TestStore, host: &str, part: &str, environment: &[(&str, &str)]) -> Option<Answer> {
     let toolkit = toolkit()?;
     let bin = store.work().join("bin");

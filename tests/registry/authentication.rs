@@ -16,10 +16,10 @@ use crate::web::{Reply, Request, serve};
 const PASSWORD: &str = "Basic dXNlcjpodW50ZXIy";
 const CONFIG: &str = r#"{"auths": {"HOST": {"auth": "dXNlcjpodW50ZXIy"}}}"#;
 
-/// What a token server was asked.
+/// The requests to a token server.
 type Asked = Arc<Mutex<Vec<Request>>>;
 
-/// Lets in only who has a token of a token server, each of which is good for so many requests.
+/// Only accepts clients with a token of a token server, each of which is valid for that many requests.
 fn guard(registry: &TestRegistry, uses: u32) -> Asked {
     let asked: Asked = Arc::default();
     let seen = asked.clone();
@@ -84,7 +84,7 @@ fn tokens_are_asked_for_with_the_scopes_that_are_needed() {
     let mount = |scopes: &String| scopes.contains("to:pull,push") && scopes.contains("from:pull");
     assert!(scopes.iter().any(mount), "a mount reads the other repository: {scopes:?}");
     assert!(scopes.iter().all(|scopes| scopes.contains("service=test")));
-    // One for each set of scopes, and perhaps one more of the first requests that came at once.
+    // One for each set of scopes, and perhaps one more for parallel first requests.
     assert!(asked.len() <= 8, "{}", asked.len());
 }
 
@@ -121,7 +121,7 @@ fn credentials_do_not_follow_a_redirect_to_another_host() {
     assert!(seen.iter().all(|request| request.header("authorization").is_none()));
 }
 
-/// `login` and `logout` with a home of their own.
+/// `login` and `logout` with their own home.
 #[test]
 fn repositories_of_one_registry_may_have_credentials_of_their_own() {
     let registry = TestRegistry::start();
@@ -189,7 +189,7 @@ fn a_password_is_tried_kept_and_forgotten() {
     let answer = run(&store, &login, "hunter2\n").ok();
     assert_eq!(answer.stdout(), "Login Succeeded\n");
     assert!(std::fs::read_to_string(&path).unwrap().contains("dXNlcjpodW50ZXIy"));
-    // What is kept is tried again.
+    // Stored credentials are tried again.
     run(&store, &["login", host], "").ok();
     for _ in 0..2 {
         let said = run(&store, &["logout", host], "").ok().stdout();

@@ -1,4 +1,4 @@
-//! What `buildx create --buildkitd-config` says of registries: for builds with that builder, and for no others.
+//! Registries in `buildx create --buildkitd-config`: for builds with that builder, and for no others.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use crate::image::put_varied_image;
 use crate::registry::TestRegistry;
 use crate::tls::{Authority, own_address, without_tls};
 
-/// What a builder was made with says where images are.
+/// The configuration of a builder decides where images are found.
 #[test]
 fn builds_go_by_the_registries_of_their_builder() {
     let registry = TestRegistry::start();
@@ -31,7 +31,7 @@ fn builds_go_by_the_registries_of_their_builder() {
     store.write("docker-bake.hcl", "target \"default\" {\n  context = \"ctx\"\n  no-cache = true\n}\n");
     run(&["buildx", "bake", "--builder", "there", "--pull", "--set", "*.output=type=cacheonly"]).ok();
     run(&["buildx", "imagetools", "inspect", "r.invalid/a:1"]).fails(1);
-    // What can't be had is said at once, and makes no builder.
+    // What is not supported is reported at once, and creates no builder.
     for (text, words) in [
         ("[registry.a]\nca = [\"ca.pem\"]\n", "whole paths"),
         ("[registry.a]\nca = [\"/no/such.pem\"]\n", "/no/such.pem"),
@@ -47,7 +47,7 @@ fn builds_go_by_the_registries_of_their_builder() {
     assert!(said.contains("what else than registries is in --buildkitd-config"), "{said}");
 }
 
-/// A store with builders of its own, and this machine by an address that nothing is trusted at.
+/// A store with builders, and this machine by an address at which nothing is trusted.
 struct Elsewhere {
     store: TestStore,
     registry: TestRegistry,
@@ -77,7 +77,7 @@ impl Elsewhere {
         Answer::of(command)
     }
 
-    /// Builds from that image: without a builder, which has to fail, and with one of these settings.
+    /// Builds from that image: without a builder, which has to fail, and with one with these settings.
     fn build(&self, image: &str, settings: &str) -> Answer {
         self.store.write("ctx/Dockerfile", format!("FROM {image}\nCOPY Dockerfile /\n"));
         let plain = ["buildx", "build", "--pull", "--no-cache", "-o", "type=cacheonly", "ctx"];
@@ -100,10 +100,10 @@ fn a_builder_may_speak_plain_http() {
     at.run(&["buildx", "build", "--push", "-t", &pushed, "ctx"]).fails(1);
     at.run(&["buildx", "build", "--builder", "it", "--push", "-t", &pushed, "ctx"]).ok();
     assert!(at.registry.manifest("made", "1").is_some());
-    // As a mirror, it is spoken to in its own way.
+    // As a mirror, it is accessed in its own way.
     let mirror = format!("{http}[registry.\"r.invalid\"]\nmirrors = [\"{place}/hub\"]\n");
     at.build("r.invalid/a:1", &mirror).ok();
-    // What was said of one registry is said of no other.
+    // The settings of one registry don't apply to another.
     let other = format!("{}:{}/hub/a:1", at.host, without_tls(&at.registry.address));
     at.build(&other, &http).fails(1);
 }
@@ -122,7 +122,7 @@ fn a_builder_may_trust_certificates_that_others_do_not() {
     at.build(&image, &in_folder).fails(1);
     std::fs::copy(&authority, folder.join("ca.crt")).unwrap();
     at.build(&image, &in_folder).ok();
-    // Another authority's word is not taken for it.
+    // Another authority is not trusted.
     let others = at.store.work().join("others");
     std::fs::create_dir(&others).unwrap();
     let Some(other) = Authority::new(&others, &[at.host]) else { return };
@@ -140,7 +140,7 @@ fn a_builder_may_be_a_client_with_a_certificate() {
     let (client, key) = (at.authority.client.display(), at.authority.client_key.display());
     let pair = format!("[[registry.\"{place}\".keypair]]\ncert = \"{client}\"\nkey = \"{key}\"\n");
     at.build(&image, &format!("{trusting}{pair}")).ok();
-    // A folder has all of it.
+    // A folder with all of them.
     let folder = at.store.work().join("certificates");
     std::fs::create_dir(&folder).unwrap();
     for (from, to) in [
@@ -151,7 +151,7 @@ fn a_builder_may_be_a_client_with_a_certificate() {
         std::fs::copy(from, folder.join(to)).unwrap();
     }
     at.build(&image, &format!("[registry.\"{place}\"]\ntlsconfigdir = [\"{}\"]\n", folder.display())).ok();
-    // One that has gone since is named.
+    // One that was removed since is named.
     at.build(&image, &format!("{trusting}{pair}")).ok();
     std::fs::remove_file(&at.authority.client_key).unwrap();
     let words = ["buildx", "build", "--builder", "it", "--pull", "-o", "type=cacheonly", "ctx"];

@@ -1,4 +1,4 @@
-//! Registries of clouds, which take whom the cloud knows.
+//! Registries of clouds, which accept the cloud's identities.
 
 use std::process::Command;
 
@@ -71,7 +71,7 @@ fn amazons_registry_gets_the_password_that_the_pods_identity_is_given() {
     assert!(registry.manifest("app", "1").is_some());
     let refused = push("other").fails(1).stderr();
     assert!(refused.contains("is denied") && !refused.contains("secret-password"), "{refused}");
-    // What docker's file says of the host counts before the identity.
+    // Credentials in docker's file take precedence over the identity.
     let auth = STANDARD.encode("AWS:old");
     store.write(".docker/config.json", format!(r#"{{"auths":{{"{HOST}:{port}":{{"auth":"{auth}"}}}}}}"#));
     push("pod").fails(1);

@@ -1,4 +1,4 @@
-//! The commands, as people type them.
+//! The commands as users type them.
 
 use crate::common::TestStore;
 use crate::common::screen::Screen;
@@ -162,7 +162,7 @@ fn a_build_is_pushed_by_digest_alone_and_compressed_as_it_was_asked_for() {
         let layers = manifest["layers"].as_array().unwrap().iter();
         layers.map(|layer| layer["mediaType"].as_str().unwrap().rsplit('+').next().unwrap().to_owned()).collect()
     };
-    // Another machine, which got the base as it is there.
+    // Another machine, which has pulled the base.
     let other = TestStore::empty();
     other.write("ctx/other", "more");
     other.write("ctx/Dockerfile", format!("FROM {}\nCOPY other /\n", registry.name("base:1")));
@@ -180,7 +180,7 @@ fn a_build_is_pushed_by_digest_alone_and_compressed_as_it_was_asked_for() {
     assert_eq!(types("4"), ["zstd", "zstd"]);
 }
 
-/// What a command needs on the way is told of on standard error, as `pull` tells of it.
+/// A download that a command needs is reported on standard error, as `pull` does.
 #[test]
 fn what_is_pulled_for_a_container_is_told_of() {
     let registry = TestRegistry::start();
@@ -244,7 +244,7 @@ fn what_imagetools_made_is_written_down() {
     let mut words = vec!["buildx", "imagetools", "create", "--metadata-file", "made.json"];
     names.iter().for_each(|name| words.extend(["-t", name.as_str()]));
     let source = registry.name("a:1");
-    // An index is made, or the image is copied as it is.
+    // Creates an index, or copies the image unchanged.
     for more in [&[][..], &["--prefer-index=false"]] {
         store.run(&[&words[..], more, &[&source]].concat()).ok();
         let facts: serde_json::Value =

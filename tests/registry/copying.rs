@@ -28,7 +28,7 @@ fn an_image_goes_through_all_places_unchanged() {
     assert_eq!(registry.manifest("c", "1"), registry.manifest("a", "1"));
     let mounts = registry.requests().iter().filter(|request| request.query.contains("mount=")).count();
     assert!(mounts > 0, "within a registry blobs are mounted");
-    // The store's name is one as any other.
+    // The store's name is one like any other.
     assert!(store.run(&["images", "-q", "kept:1"]).ok().stdout().lines().count() == 1);
 }
 
@@ -72,7 +72,7 @@ fn all_platforms_are_copied_when_they_are_asked_for() {
     assert!(said.contains("has no image `none`; it has all, one"), "{said}");
 }
 
-/// In several pieces, each of which is read from the other registry where the last one ended.
+/// In several chunks; each is read from the other registry where the last one ended.
 #[test]
 fn a_large_blob_goes_from_registry_to_registry() {
     let (from, to) = (TestRegistry::start(), TestRegistry::start());

@@ -20,7 +20,7 @@ impl Drop for Server {
     }
 }
 
-/// Starts a registry whose configuration goes on with `more`; nothing when there is none on this machine.
+/// Starts a registry whose configuration ends with `more`; `None` if there is none on this machine.
 fn start(folder: &Path, more: &str) -> Option<Server> {
     if !has_programs(&["docker-registry"]) {
         return None;
@@ -41,7 +41,7 @@ fn start(folder: &Path, more: &str) -> Option<Server> {
     Some(server)
 }
 
-/// A store that has an image of several kinds of layers, by this name.
+/// A store with an image with several kinds of layers, with this name.
 fn store_with_image(name: &str) -> TestStore {
     let source = TestRegistry::start();
     put_varied_image(&source, "varied", "1");
@@ -77,14 +77,14 @@ fn images_go_there_and_back_with_their_digests() {
     }
 }
 
-/// A certificate for 127.0.0.1, and the configuration of a registry that shows it and wants `user` with `pa:ss/word`.
+/// A certificate for 127.0.0.1, and the configuration of a registry that uses it and requires `user` with `pa:ss/word`.
 fn tls_and_password(folder: &Path) -> String {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
     let (key, certificate) = (path("key.pem"), path("cert.pem"));
     let names = ["-keyout", &key, "-out", &certificate, "-subj", "/CN=r", "-addext", "subjectAltName=IP:127.0.0.1"];
     must_run("openssl", &[&request[..], &names[..]].concat());
-    // bcrypt is all that docker-registry takes.
+    // docker-registry only accepts bcrypt.
     let hash = "$2b$04$abcdefghijklmnopqrstuuQZNfUJekXYNmgq10X0.S.ORBB/72t3S";
     std::fs::write(path("htpasswd"), format!("user:{hash}\n")).unwrap();
     let file = path("htpasswd");
@@ -107,7 +107,7 @@ fn tls_and_passwords_are_as_docker_has_them() {
         command.env("HOME", store.work()).env("XDG_CONFIG_HOME", &configuration).env_remove("DOCKER_CONFIG");
         Answer::of(command)
     };
-    // A folder for the host means that its certificate counts, on loopback too.
+    // With a folder for the host, its certificate is checked, on loopback too.
     let certificates = configuration.join("rbuild/certs.d").join(&server.address);
     std::fs::create_dir_all(&certificates).unwrap();
     let other = certificates.join("other.crt");
@@ -125,7 +125,7 @@ fn tls_and_passwords_are_as_docker_has_them() {
     run(&["push", &name]).ok();
     run(&["rmi", "-f", &name]).ok();
     run(&["pull", &name]).ok();
-    // Without the folder loopback needs no trust, as with docker.
+    // Without the folder, loopback is trusted, as in docker.
     std::fs::remove_dir_all(&certificates).unwrap();
     run(&["pull", &name]).ok();
 }

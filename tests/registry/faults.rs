@@ -1,4 +1,4 @@
-//! Bad networks: every fifth request is lost, stalls, is cut short, or is answered with an error.
+//! Bad networks: every fifth request is lost, stalls, is cut short, or gets an error.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn store() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-/// Pulls `from`, pushes it as `to`.
+/// Pulls `from`, and pushes it as `to`.
 fn there_and_back(registry: &TestRegistry, settings: &Settings) -> Result<(), RegistryError> {
     let (_folder, store) = store();
     let client = Client::new(settings)?;
@@ -82,7 +82,7 @@ fn uploads_are_taken_up_where_they_broke() {
         .filter(|request| request.method == "PATCH")
         .map(|request| request.header("content-range").unwrap_or_default().to_owned())
         .collect();
-    // 64 KiB, 20,000 bytes of the next and then the rest from there.
+    // 64 KiB, 20,000 bytes of the next chunk and then the rest from there.
     assert_eq!(patches, ["0-65535", "65536-131071", "85536-151071", "151072-199999"]);
 }
 
@@ -137,7 +137,7 @@ fn after_the_stated_number_of_tries_it_is_given_up() {
     }
 }
 
-/// One byte every now and then is no silence, and yet nothing that ends.
+/// A byte now and then is not a stall, but never ends.
 #[test]
 fn a_server_that_trickles_is_given_up() {
     let limits = Limits { tries: 3, slowest: 10_000, window: Duration::from_millis(150), ..settings().limits };

@@ -1,4 +1,4 @@
-//! Images that are made for these tests, and settings that waste no time.
+//! Images for these tests, and settings that waste no time.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::registry::TestRegistry;
 
 pub const OCI: &str = "application/vnd.oci.image.";
 
-/// Short pauses, and pieces that a small layer has several of.
+/// Short pauses, and chunks so small that a small layer has several.
 pub fn settings() -> Settings {
     let limits = Limits {
         tries: 8,
@@ -30,7 +30,7 @@ pub fn impatient() -> Settings {
     Settings { limits: Limits { stall: Duration::from_millis(400), ..usual.limits }, ..usual }
 }
 
-/// A layer with one file of so many bytes that cannot be compressed.
+/// A layer with a file of that many incompressible bytes.
 pub fn layer(seed: u8, length: usize) -> Vec<u8> {
     let mut content = vec![0; length];
     let mut state = u32::from(seed) + 1;
@@ -52,7 +52,8 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Puts an image of these layers (media type's end, blob, tar stream) into the registry; gives the manifest's digest.
+/// Puts an image of these layers (media type suffix, blob, tar stream) into the registry; returns the manifest's
+/// digest.
 pub fn put_image(registry: &TestRegistry, repository: &str, tag: &str, layers: &[(&str, Vec<u8>, Vec<u8>)]) -> String {
     let mut config = ImageConfig::scratch(&host_platform());
     let mut descriptors = Vec::new();
@@ -75,7 +76,7 @@ pub fn put_image(registry: &TestRegistry, repository: &str, tag: &str, layers: &
     BlobDigest::of(manifest.as_bytes()).to_string()
 }
 
-/// An image with a layer of each compression, one of them empty and one of several pieces.
+/// An image with a layer for each compression, one of them empty and one in several chunks.
 pub fn put_varied_image(registry: &TestRegistry, repository: &str, tag: &str) -> String {
     let plain = layer(1, 300_000);
     let small = layer(2, 1000);

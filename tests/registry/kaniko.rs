@@ -12,7 +12,7 @@ use crate::image::put_varied_image;
 use crate::registry::TestRegistry;
 use crate::web::{Reply, serve};
 
-/// `rbuild kaniko` with nothing of the machine's settings.
+/// `rbuild kaniko` without any settings of the machine.
 fn kaniko(store: &TestStore, arguments: &[&str]) -> Command {
     let mut command = store.command(&[&["kaniko"], arguments].concat());
     for name in ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "KANIKO_DIR", "GIT_TOKEN", "BUILDKIT_PROGRESS"] {
@@ -47,7 +47,7 @@ fn the_program_called_executor_pushes_to_all_destinations_and_says_what() {
     let mut command = Command::new(&link);
     command.current_dir(store.work()).env("RBUILD_ROOT", store.root()).env("HOME", store.work());
     command.env_remove("DOCKER_CONFIG").env("BUILDER_OUTPUT", store.work());
-    // Docker's engine of a job is no matter of kaniko's.
+    // A job's Docker engine is ignored by kaniko.
     command.env("DOCKER_HOST", "tcp://docker:2375");
     command.args(["--context", "dir://ctx", "--dockerfile=Dockerfile", "-d", &one, "--destination", &two, "--force"]);
     command.args(["--digest-file", "out/digest", "--image-name-with-digest-file=names", "--label", "a=b"]);
@@ -70,7 +70,7 @@ fn the_program_called_executor_pushes_to_all_destinations_and_says_what() {
     assert_eq!(store.run(&["images", "-q"]).ok().stdout(), "", "the image is where it was sent, and nowhere else");
 }
 
-/// The words of Tekton's tasks (catalogue, all versions) and of Skaffold's pod.
+/// The arguments of Tekton's tasks (catalogue, all versions) and of Skaffold's pod.
 #[test]
 fn tekton_and_skaffold_type_what_is_understood() {
     let (store, registry) = (store(), TestRegistry::start());
@@ -79,7 +79,7 @@ fn tekton_and_skaffold_type_what_is_understood() {
     let layout = format!("--oci-layout-path={}/./image-digest", context.display());
     let digest_of = |tag: &str| BlobDigest::of(&registry.manifest("tekton", tag).unwrap()).to_string();
     let read = |path: &str| std::fs::read_to_string(context.join(path)).unwrap();
-    // Until 0.3 what is given beside is one word, and that is empty when nobody gives any.
+    // Until 0.3, extra arguments are a single word, which is empty if there are none.
     let versions: [(&str, &[&str]); 3] =
         [("0.3", &["", &layout]), ("0.4", &[&layout]), ("0.7", &["--digest-file=digest"])];
     for (tag, more) in versions {
@@ -88,7 +88,7 @@ fn tekton_and_skaffold_type_what_is_understood() {
         let mut command = kaniko(&store, &words);
         command.current_dir(&context);
         Answer::of(command).ok();
-        // The steps that follow read it so.
+        // The following steps read it from there.
         let told = match tag {
             "0.7" => read("digest"),
             _ => {
@@ -129,7 +129,7 @@ fn the_cache_is_a_repository_and_is_used_only_when_it_is_asked_for() {
     for anew in [&["--no-push"][..], &["-d", &name, "--cache", "--cache-run-layers=false"]] {
         assert_eq!(build(&second, anew).ok().cached(), [""; 0], "{anew:?}");
     }
-    // The usual place is below the destination.
+    // The default location is below the destination.
     build(&second, &["-d", &name, "--cache"]).ok();
     assert_eq!(registry.tags("app/cache"), ["rbuild"]);
     let folder = ["--no-push", "--cache", "--cache-repo=oci:cache"];
@@ -171,7 +171,7 @@ fn the_image_goes_into_archives_and_layouts_without_a_registry() {
     assert!(said.contains("answered 403") && !said.contains("hunter2"), "{said}");
 }
 
-/// An archive of a context, compressed.
+/// A compressed archive of a context.
 fn archive(store: &TestStore) -> Vec<u8> {
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     archive.append_dir_all("inner", store.work().join("ctx")).unwrap();
@@ -179,7 +179,7 @@ fn archive(store: &TestStore) -> Vec<u8> {
     archive.into_inner().unwrap().finish().unwrap()
 }
 
-/// The layer's file of what was built, as the root filesystem has it.
+/// The paths in the layer of the result.
 fn built(store: &TestStore) -> Vec<String> {
     let listed =
         Command::new("tar").args(["-xOf", "a.tar", "manifest.json"]).current_dir(store.work()).output().unwrap();

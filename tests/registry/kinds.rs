@@ -1,4 +1,4 @@
-//! Every kind of image that is met in registries.
+//! Every kind of image that registries contain.
 
 use rbuild::base::digest::BlobDigest;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn attestations_are_passed_over_and_nested_indexes_followed() {
         [entry(&registry, "a", &other, attestation), entry(&registry, "a", &image, json!({"platform": platform}))];
     let (inner, size) = put_index(&registry, "a", "attested", &entries);
     put_index(&registry, "a", "nested", &[json!({"mediaType": INDEX, "digest": inner, "size": size})]);
-    // An index that does not say what its only image is for.
+    // An index that does not name the platform of its only image.
     put_index(&registry, "a", "silent", &[entry(&registry, "a", &image, json!({}))]);
     let id = |tag: &str| {
         let store = TestStore::empty();
@@ -88,7 +88,7 @@ fn foreign_layers_come_from_where_their_manifest_says_and_are_not_pushed() {
     let store = TestStore::empty();
     store.run(&["pull", &registry.name("a:1")]).ok();
     store.run(&["tag", &registry.name("a:1"), &registry.name("b:1")]).ok();
-    // This registry wants all blobs; others take manifests with layers that are elsewhere.
+    // This registry requires all blobs; others accept manifests with external layers.
     let pushed = store.run(&["push", &registry.name("b:1")]).stdout();
     assert!(pushed.contains("Skipped foreign layer"), "{pushed}");
     assert!(!registry.has_blob("b", &BlobDigest::of(&blob).to_string()));
@@ -117,7 +117,7 @@ fn docker_manifests_keep_their_bytes() {
 fn images_that_lie_are_refused_and_leave_nothing() {
     let registry = TestRegistry::start();
     let stream = layer(5, 3000);
-    // The config says another diffID.
+    // The config has another diffID.
     put_image(&registry, "a", "diff", &[("", stream.clone(), layer(6, 3000))]);
     put_image(&registry, "a", "size", &[("", stream.clone(), stream)]);
     let mut manifest: Value = serde_json::from_slice(&registry.manifest("a", "size").unwrap()).unwrap();

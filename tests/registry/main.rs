@@ -1,5 +1,4 @@
-//! Pulling, pushing, logging in: against a registry in this process, which can be told to misbehave, and against
-//! Debian's.
+//! Pulling, pushing, logging in: with a registry in this process, which can be told to misbehave, and with Debian's.
 
 #[path = "../support/bad_network.rs"]
 mod bad_network;

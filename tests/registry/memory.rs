@@ -1,5 +1,5 @@
-//! What a large layer costs in memory. RBUILD_TEST_LAYER_MIB says how large it is: 96 MiB without it, which is more than
-//! rbuild may ever take.
+//! The memory that a large layer needs. RBUILD_TEST_LAYER_MIB sets its size: by default 96 MiB, which is more than
+//! rbuild may ever use.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::registry::TestRegistry;
 /// KiB.
 const MOST: u64 = 60 << 10;
 
-/// The most memory that the command had at one time, in KiB. It has to succeed.
+/// The peak memory of the command in KiB. It has to succeed.
 fn peak(mut command: Command) -> u64 {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let path = format!("/proc/{}/status", child.id());
@@ -46,7 +46,7 @@ fn a_large_layer_takes_little_memory() {
     for words in [
         vec!["pull", "-q", &name],
         vec!["copy", "-q", &place, "oci:layout:1"],
-        // Unpacked, and compressed with gzip on its way.
+        // Unpacked, and compressed with gzip on the fly.
         vec!["build", "-q", "-t", &pushed, "-o", "type=registry,force-compression=true", "--cache-to", &cache, "ctx"],
     ] {
         let most = peak(store.command(&words));

@@ -34,7 +34,7 @@ fn mirrors_are_tried_in_turn_and_it_is_said_which_one_served() {
     assert!(said.contains(&format!("warning: mirror {}: the registry", empty.address)), "{said}");
     assert!(said.contains(&format!("varied was served by the mirror {}", full.address)), "{said}");
     assert!(answer.stdout().ends_with("docker.io/library/varied:1\n"), "{}", answer.stdout());
-    // Once found, the mirror is asked for all that follows.
+    // Once found, the mirror is used for everything that follows.
     assert_eq!(empty.count("GET", "/blobs/"), 0);
 }
 

@@ -1,4 +1,4 @@
-//! Registries and proxies that do things in their own way, and what docker takes of it.
+//! Registries and proxies with peculiarities that docker accepts.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use crate::image::{OCI, gzip, layer, put_image, put_varied_image};
 use crate::registry::TestRegistry;
 use crate::web::Reply;
 
-/// Pulls into a store of its own and gives the image's ID; empty, with what was said, when that fails.
+/// Pulls into a new store and returns the image's ID, or the output if that fails.
 fn pull(registry: &TestRegistry, name: &str) -> Result<String, String> {
     let store = TestStore::empty();
     let answer = store.run(&["pull", "-q", &registry.name(name)]);
@@ -78,7 +78,7 @@ fn what_a_proxy_has_encoded_is_decoded() {
         reply
     });
     assert_eq!(pull(&registry, "a:1").as_ref(), Ok(&expected));
-    // The name of how a layer itself is compressed, and the layer as it is.
+    // The header names the layer's own compression, and the layer is sent unchanged.
     registry.set_fault(|request, reply| match request.path.contains("/blobs/") {
         true => reply.with("Content-Encoding", "gzip"),
         false => reply,
@@ -166,6 +166,6 @@ fn what_speaks_no_http_is_asked_once() {
     });
     let store = TestStore::empty();
     store.run(&["pull", &format!("{address}/a:1")]).fails(1);
-    // Once in plain and once with TLS.
+    // Once without TLS and once with it.
     assert!(asked.load(Ordering::Relaxed) <= 3, "{}", asked.load(Ordering::Relaxed));
 }

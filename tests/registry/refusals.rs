@@ -1,4 +1,4 @@
-//! What a registry may answer that must not be taken.
+//! Answers of a registry that must not be accepted.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::image::OCI;
 use crate::web::{Reply, serve};
 
-/// What is answered, by path.
+/// The answers by path.
 type Answers = HashMap<String, Reply>;
 
 fn ok(media_type: &str, body: Vec<u8>) -> Reply {
@@ -56,7 +56,7 @@ fn pull_from(answers: Answers) -> (tempfile::TempDir, Store, Result<(), Registry
     (folder, store, outcome)
 }
 
-/// What a failed pull leaves: nothing.
+/// A failed pull leaves nothing behind.
 fn assert_refused(answers: Answers, expected: &str) {
     let (_folder, store, outcome) = pull_from(answers);
     let error = outcome.expect_err(expected);

@@ -1,5 +1,5 @@
-//! GitHub's cache of actions, as much of its second service as a cache needs: Twirp's calls, and the blobs of Azure that
-//! it signs addresses for.
+//! GitHub Actions' cache, as much of its second service as a cache needs: Twirp calls, and Azure blobs with signed
+//! URLs.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::collections::HashMap;
@@ -19,14 +19,14 @@ pub struct TestActions {
     state: Arc<Mutex<State>>,
 }
 
-/// Answers a request in the service's place.
+/// Answers a request instead of the service.
 pub type Gate = Box<dyn Fn(&Request) -> Option<Reply> + Send>;
 
 #[derive(Default)]
 struct State {
     /// In the order in which they were finished: key, content.
     entries: Vec<(String, Vec<u8>)>,
-    /// Begun and not finished.
+    /// Started and not finished.
     open: HashMap<String, Vec<u8>>,
     blocks: HashMap<(String, String), Vec<u8>>,
     requests: Vec<Request>,
@@ -70,7 +70,7 @@ impl TestActions {
         self.state.lock().unwrap().entries.iter().map(|(key, _)| key.clone()).collect()
     }
 
-    /// As GitHub does with what nobody used for long.
+    /// As GitHub does with unused entries.
     pub fn evict(&self, key: &str) {
         self.state.lock().unwrap().entries.retain(|(known, _)| known != key);
     }

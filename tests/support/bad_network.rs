@@ -1,4 +1,4 @@
-//! Bad networks: every fifth request is lost, stalls, is cut short, or is answered with an error.
+//! Bad networks: every fifth request is lost, stalls, is cut short, or gets an error.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub enum Kind {
     HalfSent,
 }
 
-/// What happens to the nth request of its kind, decided by the seed alone.
+/// What happens to the nth request of its kind, determined by the seed alone.
 pub fn choose(seed: u64, key: &str, count: u64) -> Kind {
     let mut hash = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for byte in key.bytes().chain(count.to_le_bytes()) {
@@ -33,7 +33,7 @@ pub fn choose(seed: u64, key: &str, count: u64) -> Kind {
     [Kind::Reset, Kind::Stall, Kind::Cut, Kind::TooMany, Kind::Broken, Kind::HalfSent][(hash / 5 % 6) as usize]
 }
 
-/// Without what differs from run to run.
+/// Without what differs between runs.
 pub fn key(request: &Request) -> String {
     let path = request.path.split("/uploads/").next().unwrap_or_default();
     format!("{} {path}", request.method)

@@ -1,4 +1,4 @@
-//! A server that speaks as much of S3 as a cache needs, and checks every signature (AWS Signature Version 4).
+//! A server with as much of S3 as a cache needs; it checks every signature (AWS Signature Version 4).
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,16 +21,16 @@ pub struct TestBucket {
 #[derive(Default)]
 struct State {
     objects: HashMap<String, Vec<u8>>,
-    /// Uploads in parts, by their IDs: the object, and the parts by their numbers.
+    /// Multipart uploads by ID: the object, and the parts by number.
     uploads: HashMap<String, (String, BTreeMap<u32, Vec<u8>>)>,
     requests: Vec<Request>,
     gate: Option<Gate>,
 }
 
-/// Answers a request in the bucket's place.
+/// Answers a request instead of the bucket.
 pub type Gate = Box<dyn Fn(&Request) -> Option<Reply> + Send>;
 
-/// S3 takes no smaller part but the last.
+/// The minimum size of all parts but the last.
 const SMALLEST_PART: usize = 5 << 20;
 
 impl TestBucket {
@@ -67,14 +67,14 @@ impl TestBucket {
         self.state.lock().unwrap().requests.clone()
     }
 
-    /// How many uploads were begun and neither ended nor taken back.
+    /// How many uploads were started and neither completed nor aborted.
     pub fn open_uploads(&self) -> usize {
         self.state.lock().unwrap().uploads.len()
     }
 }
 
 impl State {
-    /// What belongs to an upload in parts.
+    /// Requests of a multipart upload.
     fn part(&mut self, request: &Request) -> Reply {
         let none = || Reply::new(404, "<Error><Code>NoSuchUpload</Code></Error>");
         let id = request.field("uploadId").unwrap_or_default();
@@ -136,7 +136,7 @@ fn answer(request: &Request, objects: &mut HashMap<String, Vec<u8>>) -> Reply {
     }
 }
 
-/// Why S3 would not take the request.
+/// Why S3 would reject the request.
 fn refusal(request: &Request) -> Option<&'static str> {
     let payload = request.header("x-amz-content-sha256")?;
     if payload != hex(&Sha256::digest(&request.body)) {

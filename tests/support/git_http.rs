@@ -1,4 +1,4 @@
-//! Repositories over HTTP, by git's own program.
+//! Serves repositories over HTTP with git's own program.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::web::{Reply, Request};
 
-/// What git's http-backend (git-http-backend(1)) answers to a request, through CGI.
+/// The answer of git's http-backend (git-http-backend(1)) to a request, through CGI.
 pub fn backend(root: &Path, request: &Request) -> Reply {
     let mut command = Command::new("git");
     command.arg("http-backend").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

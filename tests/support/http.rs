@@ -1,4 +1,4 @@
-//! A client of docker's API on a unix socket, written by hand: what a library takes for granted is what is tested.
+//! A client of docker's API on a Unix socket, written by hand: what a library takes for granted is tested.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::Shutdown;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The head of an answer, and the connection behind it.
+/// The head of an answer, and the open connection.
 pub struct Open {
     pub status: u16,
     pub reason: String,
@@ -16,7 +16,7 @@ pub struct Open {
     pub reader: BufReader<UnixStream>,
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -24,7 +24,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Sends a request, and reads the head of the answer. Nothing on the way waits for ever.
+/// Sends a request, and reads the head of the answer. Never waits forever.
 pub fn open(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Open {
     let mut stream = UnixStream::connect(socket).expect("the service listens");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket has timeouts");
@@ -36,7 +36,7 @@ pub fn open(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)], b
     Open::read(BufReader::new(stream))
 }
 
-/// Asks for an answer as a whole.
+/// Requests a complete answer.
 pub fn ask(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Reply {
     let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
     let headers = [("Content-Type", "application/json"), ("Connection", "close")];
@@ -93,17 +93,17 @@ impl Open {
         Reply { status: self.status, headers: self.headers, body }
     }
 
-    /// What is sent on a connection that was taken.
+    /// Sends data on a hijacked connection.
     pub fn send(&self, bytes: &[u8]) {
         self.reader.get_ref().write_all(bytes).expect("somebody reads");
     }
 
-    /// The client's side ends.
+    /// Closes the client's sending side.
     pub fn end_input(&self) {
         self.reader.get_ref().shutdown(Shutdown::Write).expect("it can be ended");
     }
 
-    /// All that comes on a connection that was taken.
+    /// Everything that is received on a hijacked connection.
     pub fn rest(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.reader.read_to_end(&mut bytes).expect("it ends");
@@ -125,7 +125,7 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// The words of an error.
+    /// The message of an error.
     #[track_caller]
     pub fn message(&self) -> String {
         self.json()["message"].as_str().unwrap_or_default().to_owned()
@@ -138,7 +138,7 @@ impl Reply {
     }
 }
 
-/// What one stream has, of a multiplexed connection's bytes.
+/// One stream of a multiplexed connection's bytes.
 pub fn stream_of(bytes: &[u8], number: u8) -> Vec<u8> {
     let (mut rest, mut found) = (bytes, Vec::new());
     while let Some((head, after)) = rest.split_first_chunk::<8>() {

@@ -1,5 +1,5 @@
-//! What integration tests share: the corpus that was measured from the reference, skipping with a reason, waiting for what
-//! takes its time, and ports that nobody else takes.
+//! What integration tests share: the corpus that was measured with the reference, skipping with a reason, waiting for
+//! conditions, and ports that nobody else uses.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::net::TcpListener;
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 #[path = "http.rs"]
 pub mod http;
 
-/// Longer than anything takes on a machine that is busy with other things.
+/// Longer than anything takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Says why a test does nothing here; with `RBUILD_TEST_NO_SKIP=1` that is a failure.
+/// Prints why a test is skipped; with `RBUILD_TEST_NO_SKIP=1` that is a failure.
 pub fn skip(reason: &str) {
     assert!(std::env::var_os("RBUILD_TEST_NO_SKIP").is_none_or(|value| value != "1"), "may not be skipped: {reason}");
     eprintln!("skipped: {reason}");
 }
 
-/// Looks again and again until it finds what it looks for; fails the test, with what it finds instead, when it never does.
+/// Repeats `look` until it succeeds; fails the test, with its last error, if it never does.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
@@ -42,12 +42,12 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     wait_for(what, || is_so().then_some(()).ok_or_else(String::new));
 }
 
-/// A port that nothing listens on, from the first of thirty that nobody else takes: below those that the kernel chooses
-/// for whoever does not care, so that no connection of another test has it, and given to one test only.
+/// The first of thirty unused ports: below the kernel's ephemeral ports, so that no connection of another test uses
+/// them, and given to one test only.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        // Another run of the tests begins elsewhere.
+        // Another run of the tests starts elsewhere.
         let number = (std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed)) % 600;
         let port = 12_000 + 30 * number as u16;
         if TcpListener::bind(("0.0.0.0", port)).is_ok() {
@@ -56,7 +56,7 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Compares with a file of `tests/golden`, first piece by piece; `RBUILD_BLESS=1` writes it anew.
+/// Compares with a file of `tests/golden`, piece by piece first; `RBUILD_BLESS=1` rewrites it.
 #[track_caller]
 pub fn assert_golden(name: &str, found: &str, between: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -70,13 +70,13 @@ pub fn assert_golden(name: &str, found: &str, between: &str) {
     assert_eq!(found, golden);
 }
 
-/// The folder `shared`, which stands beside the repository (or beside the folder of its worktrees).
+/// The folder `shared` beside the repository (or beside the folder of its worktrees).
 pub fn shared(path: &str) -> Option<PathBuf> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().skip(1).map(|folder| folder.join("shared").join(path)).find(|found| found.exists())
 }
 
-/// The rows of a file of the corpus.
+/// The rows of a corpus file.
 pub fn corpus(name: &str) -> Option<Vec<serde_json::Value>> {
     let Some(path) = shared(&format!("corpus/{name}")) else {
         skip(&format!("no shared/corpus/{name} beside the repository"));

@@ -1,5 +1,5 @@
-//! A registry in this process: blobs, manifests, uploads and mounts, with everything that was asked of it counted, and
-//! with faults where a test wants them.
+//! A registry in this process: blobs, manifests, uploads and mounts. It counts all requests, and has faults where a
+//! test wants them.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,9 +9,9 @@ use rbuild::base::digest::BlobDigest;
 
 use crate::web::{Reply, Request, serve};
 
-/// Changes an answer, or makes another in its place.
+/// Changes or replaces an answer.
 pub type Fault = Box<dyn Fn(&Request, Reply) -> Reply + Send>;
-/// Changes a request before it is looked at, or answers it in the registry's place.
+/// Changes a request before it is handled, or answers it instead of the registry.
 pub type Gate = Box<dyn Fn(&mut Request) -> Option<Reply> + Send>;
 
 #[derive(Clone)]
@@ -71,7 +71,7 @@ impl TestRegistry {
         self.lock().gate = Some(Box::new(gate));
     }
 
-    /// All that was asked since the last `forget`, without bodies.
+    /// All requests since the last `forget`, without bodies.
     pub fn requests(&self) -> Vec<Request> {
         self.lock().requests.clone()
     }
@@ -86,7 +86,7 @@ impl TestRegistry {
         self.lock().fault = None;
     }
 
-    /// How many requests of this method had the word in their path since the last `forget`.
+    /// How many requests with this method and this word in their path there were since the last `forget`.
     pub fn count(&self, method: &str, word: &str) -> usize {
         self.lock().requests.iter().filter(|request| request.method == method && request.path.contains(word)).count()
     }
@@ -121,12 +121,12 @@ impl TestRegistry {
         self.blob(repository, digest).is_some()
     }
 
-    /// Removes what `matches` of a repository's blobs.
+    /// Removes the blobs of a repository that match.
     pub fn remove_blobs(&self, repository: &str, matches: impl Fn(&[u8]) -> bool) {
         self.lock().blobs.retain(|(of, _), bytes| of != repository || !matches(bytes));
     }
 
-    /// Takes an image in from a folder in OCI layout, and gives how many bytes its layers have.
+    /// Imports an image from a folder in OCI layout, and returns the total size of its layers.
     pub fn load_layout(&self, folder: &std::path::Path, repository: &str, tag: &str) {
         let blob = |digest: &str| std::fs::read(folder.join("blobs").join(digest.replace(':', "/"))).unwrap();
         let index: serde_json::Value =
@@ -245,7 +245,7 @@ impl State {
         }
     }
 
-    /// As registries do, refuses a manifest that names blobs which are not there.
+    /// Like other registries, refuses a manifest that names missing blobs.
     fn put_manifest(&mut self, repository: &str, name: &str, request: &Request) -> Reply {
         let digest = BlobDigest::of(&request.body).to_string();
         let document: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! TLS in front of a server of a test, with a certificate that an authority of the test's own has signed.
+//! TLS in front of a test's server, with a certificate that is signed by the test's own authority.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::io::{ErrorKind, Read, Write};
@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-/// An authority, and what it has signed for the addresses of this machine, and for a client.
+/// An authority, and certificates that it has signed for the addresses of this machine, and for a client.
 pub struct Authority {
     pub certificate: PathBuf,
     pub client: PathBuf,
@@ -23,7 +23,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Made by openssl in `folder`; nothing where that can't be.
+    /// Created by openssl in `folder`; `None` if that fails.
     pub fn new(folder: &Path, addresses: &[IpAddr]) -> Option<Self> {
         let names: Vec<String> = addresses.iter().map(|address| format!("IP:{address}")).collect();
         let script = format!(
@@ -59,20 +59,20 @@ openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 
         })
     }
 
-    /// The port, on all addresses, of a server that answers what `plain` does.
+    /// The port, on all addresses, of a server that forwards to `plain`.
     pub fn in_front_of(&self, plain: &str) -> u16 {
         let (config, plain) = (self.config.clone(), plain.to_owned());
         listen(move |client| _ = carry(client, config.clone(), &plain))
     }
 
-    /// The same, for clients alone that have a certificate of this authority.
+    /// The same, only for clients with a certificate of this authority.
     pub fn for_clients_in_front_of(&self, plain: &str) -> u16 {
         let (config, plain) = (self.demanding.clone(), plain.to_owned());
         listen(move |client| _ = carry(client, config.clone(), &plain))
     }
 }
 
-/// The port, on all addresses, of what answers as `plain` does, without TLS.
+/// The port, on all addresses, of a server that forwards to `plain` without TLS.
 pub fn without_tls(plain: &str) -> u16 {
     let plain = plain.to_owned();
     listen(move |mut client| {
@@ -87,7 +87,7 @@ pub fn without_tls(plain: &str) -> u16 {
     })
 }
 
-/// Serves each client in a thread of its own.
+/// Serves each client in its own thread.
 fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("0.0.0.0:0").expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
@@ -101,15 +101,15 @@ fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     port
 }
 
-/// The address of this machine that others see; nothing where there is none.
+/// An address of this machine that others can see; `None` if there is none.
 pub fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    // Nothing is sent: it only asks for the way.
+    // Nothing is sent: this only queries the route.
     socket.connect("192.0.2.1:9").ok()?;
     socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_loopback())
 }
 
-/// Carries bytes both ways until one side ends.
+/// Forwards bytes in both directions until one side ends.
 fn carry(client: TcpStream, config: Arc<ServerConfig>, plain: &str) -> Option<()> {
     let mut server = TcpStream::connect(plain).ok()?;
     let short = Some(Duration::from_millis(5));

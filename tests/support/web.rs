@@ -1,4 +1,4 @@
-//! Just enough of an HTTP server for tests: one request a connection, whole bodies in memory.
+//! Just enough of an HTTP server for tests: one request per connection, with bodies in memory.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,7 +12,7 @@ pub struct Request {
     /// Without the query.
     pub path: String,
     pub query: String,
-    /// Names in lower case, in their order.
+    /// Names in lower case, in order.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -22,7 +22,7 @@ impl Request {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// A field of the query, its escapes undone.
+    /// A field of the query, decoded.
     pub fn field(&self, name: &str) -> Option<String> {
         let value = self.query.split('&').find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
         Some(unescape(value))
@@ -52,15 +52,15 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Of the body, only as many bytes are sent, and then the connection is closed.
+    /// Only that many bytes of the body are sent, then the connection is closed.
     pub cut: Option<usize>,
-    /// How long nothing is answered.
+    /// The delay before the answer.
     pub delay: Duration,
-    /// Nothing is answered at all: the connection is closed.
+    /// The connection is closed without an answer.
     pub reset: bool,
-    /// The body comes in pieces of so many bytes, each after such a pause.
+    /// The body is sent in pieces of that size, each after that pause.
     pub trickle: Option<(usize, Duration)>,
-    /// The body comes again and again, and no length is announced.
+    /// The body is repeated forever, without a length.
     pub endless: bool,
 }
 
@@ -84,7 +84,7 @@ impl Reply {
     }
 }
 
-/// Answers every request with `answer`, each on a thread of its own; gives the address.
+/// Answers every request with `answer`, each on its own thread; returns the address.
 pub fn serve(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it has an address").to_string();
@@ -160,7 +160,7 @@ fn write(mut stream: TcpStream, request: &Request, reply: Reply) {
     }
     head += "\r\n";
     let body = if request.method == "HEAD" { &[] } else { &reply.body[..reply.cut.unwrap_or(reply.body.len())] };
-    // The client may have gone away: that is its right.
+    // The client may have disconnected.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| match reply.trickle {
         None if reply.endless => loop {
             stream.write_all(body)?;

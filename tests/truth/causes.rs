@@ -1,10 +1,10 @@
-//! Every reason for which a step is executed, each named right.
+//! All reasons for executing a step are reported correctly.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::common::{Answer, TestStore};
 
-/// What the build said of why it executed the step with this title, which has the flags.
+/// The reason that the build gave for executing the step with this title, which includes the flags.
 #[track_caller]
 fn why(answer: &Answer, step: &str) -> String {
     let text = answer.stderr();
@@ -18,7 +18,7 @@ fn why(answer: &Answer, step: &str) -> String {
     reason.unwrap_or_else(|| panic!("`{step}` says no reason in\n{text}")).to_owned()
 }
 
-/// Builds twice, changing something between, and gives the second answer.
+/// Builds twice with a change in between, and returns the second answer.
 fn rebuilt(store: &TestStore, dockerfiles: [&str; 2], arguments: [&[&str]; 2], change: impl FnOnce()) -> Answer {
     store.build_text(dockerfiles[0], arguments[0]).ok();
     change();

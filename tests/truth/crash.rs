@@ -1,6 +1,6 @@
 //! `kill -9` at any moment: nothing wrong is served afterwards, and what was finished is kept.
 //!
-//! `RBUILD_TEST_KILLS=300` kills as often; without it often enough for every kind of command.
+//! `RBUILD_TEST_KILLS=300` kills that often; by default often enough for every kind of command.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::common::{TestStore, busybox_archive};
 use crate::registry::TestRegistry;
 use crate::stale::Dice;
 
-/// A command that is killed somewhere on its way.
+/// A command that is killed at some point.
 fn command(kind: u64, round: u64, store: &TestStore, registry: &TestRegistry) -> Vec<String> {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     match kind {
@@ -41,7 +41,7 @@ fn whatever_is_killed_the_store_is_in_order() {
         let words = command(round % 8, round, &store, &registry);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut child = store.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Most of what can be torn lies in the first moments.
+        // Most races are in the first moments.
         let most = if dice.below(2) == 0 { 30 } else { 250 };
         std::thread::sleep(Duration::from_millis(dice.below(most)));
         child.kill().unwrap();
@@ -76,7 +76,7 @@ fn steps_that_were_finished_are_kept() {
     assert_eq!(store.run(&["system", "check"]).code(), Some(0));
 }
 
-/// The store believes that the machine went down since.
+/// The store assumes that the machine went down since.
 #[test]
 fn what_was_not_synced_is_looked_at_again_after_a_power_loss() {
     let Some(store) = TestStore::in_memory() else { return };
@@ -88,7 +88,7 @@ fn what_was_not_synced_is_looked_at_again_after_a_power_loss() {
     database.execute("UPDATE layers SET boot = 'before'", []).unwrap();
     database.execute("UPDATE cache SET boot = 'before'", []).unwrap();
     drop(database);
-    // What a step makes in another second is another layer.
+    // The result of a step in another second is another layer.
     std::thread::sleep(Duration::from_millis(1100));
     let again = store.build(&[]).ok();
     crate::power::wait_until_synced(&store);

@@ -1,6 +1,6 @@
 //! Sixteen processes at once in one store: building, running, pulling, saving, removing and pruning.
 //!
-//! `RBUILD_TEST_CROWD=600` keeps at it for as many seconds; without it for a few.
+//! `RBUILD_TEST_CROWD=600` continues for that many seconds; by default for a few.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use crate::common::{Answer, TestStore};
 use crate::registry::TestRegistry;
 use crate::stale::Dice;
 
-/// No command takes longer, unless something waits for ever.
+/// No command takes longer, unless something waits forever.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What no command may ever say.
+/// What no command may ever print.
 const FORBIDDEN: [&str; 8] = [
     "is not in the store",
     "neither the files nor",
@@ -24,7 +24,7 @@ const FORBIDDEN: [&str; 8] = [
     "is wrong",
 ];
 
-/// Runs it to its end; fails the test when that does not come.
+/// Waits for its end; fails the test if there is none.
 fn finish(mut command: Command, what: &str) -> Answer {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begun = Instant::now();
@@ -83,7 +83,7 @@ impl Worker<'_> {
                 self.run(&["run", "--rm", "--network", "none", "shared", "cat", "/f"]).ok();
             }
             3 => {
-                // Somebody else may remove it at any time.
+                // Others may remove it at any time.
                 let name = self.registry.name("pulled:1");
                 self.run(&["pull", "-q", &name]).ok();
                 self.may_be_gone(&["run", "--rm", "--network", "none", &name, "true"]);

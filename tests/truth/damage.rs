@@ -1,4 +1,4 @@
-//! Bytes that changed on the disk: found, named, and rebuilt or refused.
+//! Corrupted bytes on the disk: detected, named, and rebuilt or refused.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{TestStore, has_programs, must_run, wait_until};
 use crate::web;
 
-/// Changes one byte and keeps the time.
+/// Changes one byte and keeps the times.
 fn flip(path: &Path, offset: u64) {
     let modified = std::fs::metadata(path).unwrap().modified().unwrap();
     let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
@@ -65,7 +65,7 @@ fn what_is_kept_of_steps_is_checked() {
     let folder = store.root().join("debug");
     let kept: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!kept.is_empty(), "the build has executed something");
-    // A record that a power loss has cut, one of another version, and steps of a build that was killed.
+    // A record that was truncated by a power loss, one of another version, and steps of a killed build.
     for (name, record) in [("0-cut", Some("{\"format\":1")), ("0-other", Some("{\"format\":99}")), ("0-begun", None)] {
         std::fs::create_dir_all(folder.join(name).join("step-1")).unwrap();
         if let Some(text) = record {
@@ -114,7 +114,7 @@ fn a_changed_layer_of_a_base_is_unpacked_again() {
     assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
 }
 
-/// A repository with one file that is served as files; its address.
+/// A repository with one file, served as files; returns its URL.
 fn repository(store: &TestStore) -> Option<String> {
     let script = r#"set -e
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t.invalid GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t.invalid
@@ -166,11 +166,11 @@ fn changed_blobs_are_never_passed_on() {
     let said = store.run(&["system", "check"]).fails(1).stdout();
     assert!(said.contains("damaged  blob sha256:"), "{said}");
     store.run(&["system", "check", "-r"]).ok();
-    // The folder of the layer is still there.
+    // The folder of the layer still exists.
     store.run(&["run", "--rm", "--network", "none", "busybox", "true"]).ok();
 }
 
-/// What only makes builds faster or explains them says itself that it is wrong: nothing comes of it.
+/// Data that only makes builds faster or explains them detects its own corruption, which has no effect.
 #[test]
 fn changed_notes_are_named_and_never_believed() {
     let Some(store) = built() else { return };
@@ -178,7 +178,7 @@ fn changed_notes_are_named_and_never_believed() {
         store.write(&format!("ctx/many/{number}"), format!("{number}"));
     }
     let text = "FROM busybox\nCOPY many /many\n";
-    // Old enough for the stat cache to believe what it reads.
+    // Old enough for the stat cache to trust it.
     std::thread::sleep(std::time::Duration::from_millis(200));
     store.build_text(text, &["-q", "-t", "many"]).ok();
     let layers = || store.run(&["image", "inspect", "-f", "{{.RootFS.Layers}}", "many"]).ok().stdout();
@@ -207,8 +207,8 @@ fn changed_notes_are_named_and_never_believed() {
     assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
 }
 
-/// Bytes of the database: whatever changes, an image is right, or made again, or refused. `RBUILD_TEST_FLIPS=200` changes
-/// as many.
+/// Bytes of the database: whatever changes, an image is right, rebuilt or refused. `RBUILD_TEST_FLIPS=200` changes that
+/// many.
 #[test]
 fn no_changed_byte_of_the_database_makes_another_image() {
     let Some(store) = built() else { return };
@@ -239,15 +239,15 @@ fn no_changed_byte_of_the_database_makes_another_image() {
     }
 }
 
-/// The image as an archive, if it can be had.
+/// The image as an archive, if it is available.
 fn save(store: &TestStore) -> Option<Vec<u8>> {
     let _ = std::fs::remove_file(store.work().join("out.tar"));
     let saved = store.build(&["--reproducible", "-o", "type=oci,dest=out.tar"]);
     (saved.code() == Some(0)).then(|| std::fs::read(store.work().join("out.tar")).unwrap())
 }
 
-/// Nobody has the database open, and all of it is in its main file: a build syncs behind the user's back, and whoever
-/// closes it last writes the log back.
+/// Waits until nobody has the database open, and everything is in its main file: a build syncs in the background, and
+/// the last process to close it checkpoints the log.
 fn settle(store: &TestStore) {
     crate::power::wait_until_synced(store);
     wait_until("the database is closed", || {

@@ -1,5 +1,5 @@
-//! The same inputs give the same digest: in other stores, folders, umasks and filesystems, on other numbers of
-//! processors, from the cache and without it, for root and for others.
+//! The same inputs give the same digest: in other stores, folders, umasks and filesystems, with other numbers of CPUs,
+//! from the cache and without it, for root and for others.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,10 +35,10 @@ fn write_context(folder: &Path) {
     }
 }
 
-/// A way to build, and where.
+/// A way and a place to build.
 struct Variant {
     name: &'static str,
-    /// Comes before rbuild.
+    /// The command line before rbuild.
     wrapper: Vec<String>,
     folder: tempfile::TempDir,
     arguments: Vec<&'static str>,
@@ -63,7 +63,7 @@ impl Variant {
         Answer::of(command)
     }
 
-    /// The same steps with the times of now.
+    /// The same steps with the current times.
     fn build_plain(&self, context: &str) {
         self.prepare(context);
         self.run(&["build", "-q", context]).ok();
@@ -88,7 +88,7 @@ impl Variant {
         if self.folder.path().join("rbuild").exists() {
             return;
         }
-        // By another process: a descriptor that a fork of this one still has would make it "busy" (ETXTBSY).
+        // Copied by another process: a descriptor inherited by a fork of this one would make it "busy" (ETXTBSY).
         crate::common::must_run("cp", &[env!("CARGO_BIN_EXE_rbuild"), &self.folder.path().display().to_string()]);
         std::fs::copy(busybox_archive().unwrap(), self.folder.path().join("busybox.tar")).unwrap();
         if let Some((user, group)) = &self.owner {
@@ -139,10 +139,10 @@ fn the_same_inputs_give_the_same_bytes() {
     }
     let variants = variants();
     let (id, archive) = variants[0].build("ctx");
-    // From the cache, later, out of another folder.
+    // From the cache, later, from another folder.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     assert_eq!(variants[0].build("elsewhere"), (id.clone(), archive.clone()), "from the cache");
-    // A store that knows the same steps without the times: what they made is not taken.
+    // A store that knows the same steps with other times: their results are not used.
     let mixed = Variant::new("after a build with other times", &["env"], &std::env::temp_dir());
     mixed.build_plain("ctx");
     assert_eq!(mixed.build("another"), (id.clone(), archive.clone()), "{}", mixed.name);

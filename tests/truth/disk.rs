@@ -1,5 +1,5 @@
-//! A disk that is full, at each kind of write: the error says so, nothing is left half written, and the store works again
-//! once there is room.
+//! A full disk for each kind of write: the error says so, nothing is left half written, and the store works again once
+//! there is space.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::common::small_disk::{Small, says_full};
 use crate::common::{Answer, TestStore, busybox_archive, can_run_containers};
 use crate::registry::TestRegistry;
 
-/// A small disk, where busybox can be had and run.
+/// A small disk, if busybox is available and can run.
 fn small() -> Option<Small> {
     can_run_containers().then(|| Small::new(64))?
 }
@@ -65,14 +65,14 @@ fn the_database_and_what_is_noted_beside_it() {
     small.is_in_order();
 }
 
-/// What goes over the network: half a blob stays nowhere, and the next try begins where it can.
+/// Network transfers: no partial blob stays, and the next try starts where it can.
 #[test]
 fn pulls_and_pushes() {
     let Some(small) = small() else { return };
     let (store, registry) = (&small.store, TestRegistry::start());
     let other = TestStore::loaded().unwrap();
     let mut dice = crate::stale::Dice::new(77);
-    // Nothing makes it smaller.
+    // Incompressible.
     other.write("ctx/big", (0..6 << 20).map(|_| dice.below(256) as u8).collect::<Vec<_>>());
     let name = registry.name("big:1");
     other.build_text("FROM busybox\nCOPY big /big\n", &["-t", &name]).ok();
@@ -83,7 +83,7 @@ fn pulls_and_pushes() {
     fs::remove_file(ballast).unwrap();
     small.is_in_order();
     store.run(&["pull", &name]).ok();
-    // Room for the blobs, and none for the files in them.
+    // Space for the blobs, but not for the files in them.
     let ballast = small.fill(1 << 20);
     says_full(&store.run(&["run", "--rm", "--network", "none", &name, "true"]));
     fs::remove_file(ballast).unwrap();
@@ -96,7 +96,7 @@ fn pulls_and_pushes() {
     store.run(&["push", &registry.name("more:1")]).ok();
 }
 
-/// What containers and steps write themselves: the program is told, and what is kept is whole.
+/// Writes of containers and steps: the program gets an error, and what is kept is complete.
 #[test]
 fn containers_volumes_and_cache_mounts() {
     let Some(small) = small() else { return };
@@ -130,7 +130,7 @@ fn containers_volumes_and_cache_mounts() {
     fs::remove_file(ballast).unwrap();
     for left in [0, 8 << 10] {
         let ballast = small.fill(left);
-        // Whether there is room for it or not: it says so, and leaves nothing that is half there.
+        // Whether there is space for it or not: errors are reported, and nothing half finished is left.
         for words in [&["volume", "create", "new"] as &[&str], &["create", "--name", "third", "busybox", "true"]] {
             let said = store.run(words);
             if said.code() != Some(0) {

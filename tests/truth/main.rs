@@ -1,4 +1,4 @@
-//! What can be believed: that every step that is executed says why, and that nothing wrong is ever served.
+//! Guarantees: every executed step says why, and nothing wrong is ever served.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,11 +1,11 @@
-//! What a power loss may leave: files whose names are there and whose content is not. The next command finds them before
-//! anything is served, and nothing needs a repair. (`tests/vm/power-loss.py` cuts the power of a machine in earnest.)
+//! After a power loss: files whose names exist but whose content does not. The next command finds them before anything
+//! is served, and no repair is needed. (`tests/vm/power-loss.py` really cuts the power of a machine.)
 
 use std::path::PathBuf;
 
 use crate::common::{TestStore, wait_until};
 
-/// The machine went down: what was written after the last sync may be anything.
+/// Simulates a power loss: everything written after the last sync may be corrupted.
 fn reboot(store: &TestStore) {
     std::fs::write(store.root().join("boot"), "another").unwrap();
     let database = rusqlite::Connection::open(store.root().join("store.db")).unwrap();
@@ -14,15 +14,15 @@ fn reboot(store: &TestStore) {
     database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
 }
 
-/// A build, with what happens behind its back.
+/// A build, including its work in the background.
 fn built(store: &TestStore, text: &str, name: &str) -> String {
     let id = store.build_text(text, &["-q", "-t", name]).ok().stdout();
     wait_until_synced(store);
     id
 }
 
-/// Until what a build does behind its back is done: nothing is marked with this boot. What is marked with another one, and
-/// was made anew since, may stay so.
+/// Waits for a build's background work: nothing is marked with this boot. Records marked with another boot that were
+/// rewritten since may stay so.
 pub fn wait_until_synced(store: &TestStore) {
     let database = rusqlite::Connection::open(store.root().join("store.db")).unwrap();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();

@@ -1,11 +1,11 @@
-//! How much room things take, and how it is got back.
+//! Disk usage, and how space is freed.
 
 use std::path::Path;
 
 use crate::common::{TestStore, wait_until};
 use crate::registry::TestRegistry;
 
-/// What `du` says of the store, in bytes.
+/// The store's size according to `du`, in bytes.
 fn disk_usage(store: &TestStore) -> u64 {
     let output = std::process::Command::new("du").args(["-s", "-B1"]).arg(store.root()).output().unwrap();
     String::from_utf8_lossy(&output.stdout).split_whitespace().next().unwrap().parse().unwrap()
@@ -104,7 +104,7 @@ fn a_bound_of_the_store_is_kept_and_names_are_safe() {
     for number in 2..10 {
         fill(number, &["-t", "moving"], "16MB");
     }
-    // The last of a build happens behind its back.
+    // The build ends in the background.
     wait_until("the bound is kept", || disk_usage(&store) < 18 << 20);
     store.run(&["run", "--rm", "--network", "none", "kept", "ls", "/f"]).ok();
     store.run(&["run", "--rm", "--network", "none", "moving", "ls", "/f"]).ok();
@@ -194,7 +194,7 @@ fn what_is_shown_is_what_the_disk_has() {
     store.run(&["push", &registry.name("linked:1")]).ok();
     let noise = "head -c 500000 /dev/zero > /z; head -c 700000 /dev/zero > /data/z; seq 1 30000";
     store.run(&["run", "--network", "none", "-v", "data:/data", "space", "sh", "-c", noise]).ok();
-    // A build that printed much.
+    // A build with much output.
     let log = store.root().join("history/logs/printed");
     std::fs::write(&log, vec![b'x'; 3_000_000]).unwrap();
     let rows = store.run(&["system", "df", "--format", "{{.Size}}"]).ok().stdout();

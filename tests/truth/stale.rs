@@ -1,6 +1,6 @@
-//! Edits made to be overlooked: the same size, the same time, the same inode. Every image is what a clean build makes.
+//! Edits that are easy to miss: the same size, the same time, the same inode. Every image equals that of a clean build.
 //!
-//! `RBUILD_TEST_EDITS=1000` makes as many; without it there are enough for every kind of edit to meet every other.
+//! `RBUILD_TEST_EDITS=1000` makes that many; by default enough for all combinations of edits.
 
 use std::fs;
 use std::io::{Seek as _, Write as _};
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::common::TestStore;
 
-/// A generator that says its seed, so that a failure can be had again.
+/// A generator that prints its seed, so that a failure can be repeated.
 pub struct Dice(u64);
 
 impl Dice {
@@ -19,7 +19,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// As many throws as the variable says, other ones each time; or, without it, as many as usual, always the same.
+    /// With the variable, that many throws, different ones each time; by default `usual` throws, always the same.
     pub fn with_count(variable: &str, usual: u64) -> (u64, Self) {
         let wanted = std::env::var(variable).ok().and_then(|text| text.parse().ok());
         let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
@@ -35,9 +35,9 @@ impl Dice {
     }
 }
 
-/// So many that layers are kept as what differs from another, and so few that edits often meet the same file.
+/// Enough that layers are stored as deltas, and few enough that edits often meet the same file.
 const FILES: u64 = 195;
-/// Of these most are edited.
+/// Most edits affect these.
 const OFTEN: u64 = 12;
 
 fn any(dice: &mut Dice) -> u64 {
@@ -53,7 +53,7 @@ fn set_time(path: &Path, time: SystemTime) {
     fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
 }
 
-/// Changes one thing; gives its name for the report.
+/// Makes one change; returns its name for the report.
 fn edit(context: &Path, dice: &mut Dice) -> &'static str {
     let path = file(context, any(dice));
     let modified = fs::metadata(&path).unwrap().modified().unwrap();
@@ -138,7 +138,7 @@ fn every_image_is_what_a_clean_build_makes() {
         fs::create_dir_all(file(&context, number).parent().unwrap()).unwrap();
         fs::write(file(&context, number), format!("content {number:04}")).unwrap();
     }
-    // What lies before an edit is long enough that its part of the layer's digest is remembered.
+    // What precedes an edit is long enough that its part of the layer's digest is saved.
     for name in ["d0/a-large", "d0/f4-large"] {
         fs::write(context.join(name), vec![b'x'; 1_200_000]).unwrap();
     }
@@ -149,14 +149,14 @@ fn every_image_is_what_a_clean_build_makes() {
             done.push(edit(&context, &mut dice));
         }
         if dice.below(3) == 0 {
-            // Long enough for the stat cache to believe what it reads.
+            // Long enough for the stat cache to trust it.
             std::thread::sleep(Duration::from_millis(120));
         }
         let warm = contents(&store, &context, "warm");
         let clean = TestStore::empty();
         assert_eq!(warm, contents(&clean, &context, "clean"), "edit {number}: {done:?}");
     }
-    // Each layer is what its digest says.
+    // Each layer matches its digest.
     store.run(&["system", "check"]).ok();
 }
 
@@ -175,7 +175,7 @@ fn contents(store: &TestStore, context: &Path, name: &str) -> Vec<(PathBuf, u32,
     found
 }
 
-/// Files change while they are read: the build fails, or has what was there at one moment; the next one is right.
+/// Files change while they are read: the build fails, or has a consistent state; the next one is right.
 #[test]
 fn what_changes_during_a_build_is_not_remembered_wrongly() {
     let store = TestStore::empty();
@@ -194,7 +194,7 @@ fn what_changes_during_a_build_is_not_remembered_wrongly() {
     }
 }
 
-/// Another filesystem at the same place, with the same names, sizes, times and inode numbers.
+/// Another filesystem at the same path, with the same names, sizes, times and inode numbers.
 #[test]
 fn what_is_known_of_one_filesystem_is_not_believed_of_another() {
     if !crate::common::is_root() || !crate::common::has_programs(&["mount", "umount"]) {
@@ -211,7 +211,7 @@ fn what_is_known_of_one_filesystem_is_not_believed_of_another() {
             fs::write(context.join(name), content).unwrap();
             set_time(&context.join(name), time);
         }
-        // Long enough for the stat cache to believe what it reads.
+        // Long enough for the stat cache to trust it.
         std::thread::sleep(Duration::from_millis(150));
         let built = [contents(&store, &context, "once"), contents(&store, &context, "twice")];
         crate::common::must_run("umount", &[&place]);

@@ -1,5 +1,5 @@
-//! Stores of earlier versions, and what later versions may rely on: the archives in `fixtures/stores` are opened as they
-//! are, and cache keys stay what they were.
+//! Stores of earlier versions, and guarantees for later ones: the archives in `fixtures/stores` can be opened, and
+//! cache keys stay the same.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::path::Path;
 use crate::common::support::assert_golden;
 use crate::common::{TestStore, busybox_archive, can_run_containers};
 
-/// Where a kept store was when it was made (`fixtures/stores/make.py`).
+/// The path of a fixture store when it was created (`fixtures/stores/make.py`).
 const MADE_AT: &str = "/rbuild-fixture-store";
 
-/// Unpacks a kept store; what it says of its own place is changed to where it is now.
+/// Unpacks a fixture store, and replaces its path in its files by the current one.
 fn unpack(archive: &str, root: &Path) {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stores").join(archive);
     let file = std::fs::File::open(archive).unwrap();
@@ -31,7 +31,7 @@ fn unpack(archive: &str, root: &Path) {
             folders.push((root.join(&path), entry.header().mtime().unwrap()));
         }
     }
-    // What is unpacked into a folder changes its time.
+    // Unpacking into a folder changes its time.
     for (folder, seconds) in folders {
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
         if let Ok(folder) = std::fs::File::open(folder) {
@@ -79,7 +79,7 @@ fn a_store_of_an_earlier_version_is_opened_with_all_that_is_in_it() {
     }
 }
 
-/// Instructions, each of which makes one layer with a key of its own, on scratch or on what the one before it made.
+/// Instructions, each of which creates one layer with its own key, on scratch or on the layer before.
 const KEYED: &[(&str, &str)] = &[
     ("COPY of a file", "COPY a /c"),
     ("COPY of folders", "COPY a d /into/"),
@@ -114,8 +114,8 @@ fn keys(store: &TestStore) -> Vec<String> {
     keys.map(Result::unwrap).collect()
 }
 
-/// A key that changes without need makes everybody build everything again. Whoever changes what goes into one changes
-/// its tag, and the golden file.
+/// If a key changes unnecessarily, everybody has to rebuild everything. A change of a key's inputs requires a new tag
+/// and a new golden file.
 #[test]
 fn cache_keys_stay_what_they_are() {
     let store = TestStore::empty();
@@ -151,7 +151,7 @@ fn cache_keys_stay_what_they_are() {
     }
 }
 
-/// The keys that each instruction adds on top of `base`, a line each.
+/// The keys that each instruction adds on top of `base`, one per line.
 fn new_keys(store: &TestStore, base: &str, rows: &[(&str, &str)], arguments: &[&str]) -> String {
     let made = "FROM scratch AS made\nCOPY a /a\n";
     store.build_text(made, arguments).ok();

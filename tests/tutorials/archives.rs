@@ -1,4 +1,4 @@
-//! Images moved to another store, named twice, and refused to be removed while they are in use.
+//! Images moved to another store, given two names, and protected from removal while they are in use.
 
 use super::common::TestStore;
 use super::machine::Machine;

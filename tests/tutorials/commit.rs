@@ -1,4 +1,4 @@
-//! A container changed by hand, made an image of, looked at, and moved as a filesystem.
+//! A container that is changed by hand, committed to an image, inspected, and exported.
 
 use super::machine::Machine;
 

@@ -1,4 +1,4 @@
-//! The host that containers are seen from: requests to their ports, and what is left on it of them.
+//! Containers as seen from the host: requests to their ports, and what is left of them.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::common::{TestStore, skip, wait_for};
 use super::machine::Machine;
 
-/// A machine whose networks go with it.
+/// A machine that removes its networks on drop.
 pub struct Host {
     machine: Machine,
-    /// Whose bridges are the host's own.
+    /// Whether its bridges are on the host.
     pub is_roots: bool,
 }
 
@@ -31,7 +31,7 @@ impl Drop for Host {
     }
 }
 
-/// Networks and ports on bridges are root's.
+/// Networks and published ports of root.
 pub fn machine_of_root() -> Option<Host> {
     if rustix::process::geteuid().is_root() {
         return Some(Host { machine: Machine::new()?, is_roots: true });
@@ -40,7 +40,7 @@ pub fn machine_of_root() -> Option<Host> {
     None
 }
 
-/// An ordinary user's; nothing, with the reason said, where nothing leads out of their networks.
+/// An ordinary user's machine; skips, with a reason, if their networks have no uplink.
 pub fn machine_of_user() -> Option<Host> {
     let host = Host { machine: Machine(TestStore::of_user()?), is_roots: false };
     let tried = host.run(&["run", "--rm", "busybox", "true"]);
@@ -51,12 +51,12 @@ pub fn machine_of_user() -> Option<Host> {
     Some(host)
 }
 
-/// What holds for root's containers and for those of an ordinary user.
+/// For tests that apply to root's containers and to those of an ordinary user.
 pub fn for_everybody(test: impl Fn(&Host)) {
     [machine_of_root(), machine_of_user()].iter().flatten().for_each(test);
 }
 
-/// What a web server answers, once it answers.
+/// The answer of a web server, once it is ready.
 #[track_caller]
 pub fn get(address: &str) -> String {
     wait_for(address, || try_get(address).ok_or_else(|| "no answer".to_owned()))
@@ -73,15 +73,15 @@ pub fn try_get(address: &str) -> Option<String> {
     head.contains(" 200 ").then(|| body.to_owned())
 }
 
-/// An address of this machine that is not the loopback's.
+/// An address of this machine other than loopback.
 pub fn own_address() -> Option<String> {
-    // Nothing is sent: the kernel only says where it would go out.
+    // Nothing is sent: the kernel only returns the route's source address.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.77:9").ok()?;
     Some(socket.local_addr().ok()?.ip().to_string()).filter(|address| address != "0.0.0.0")
 }
 
-/// A server that says its text, in the background; gives the container's name back.
+/// Starts a server that returns a text, in the background; returns the container's name.
 #[track_caller]
 pub fn serve(machine: &Machine, name: &str, options: &[&str], text: &str) {
     let script = format!("mkdir /www; echo {text} > /www/index.html; exec httpd -f -p 80 -h /www");
@@ -89,14 +89,14 @@ pub fn serve(machine: &Machine, name: &str, options: &[&str], text: &str) {
     machine.says(&arguments);
 }
 
-/// Until that server answers, as seen from its own container.
+/// Waits until that server answers, as seen from its own container.
 #[track_caller]
 pub fn await_server(machine: &Machine, name: &str) {
     let arguments = ["exec", name, "wget", "-q", "-O-", "http://127.0.0.1/index.html"];
     machine.until(&arguments, |answer| !answer.is_empty());
 }
 
-/// How many things of this container are on the host: rules of its ports, and places in networks.
+/// How much of this container is on the host: rules for its ports, and endpoints in networks.
 pub fn left_of(id: &str) -> usize {
     let rules = std::process::Command::new("nft").args(["list", "tables"]).output().unwrap().stdout;
     let rules = String::from_utf8_lossy(&rules).matches(&id[..12]).count();

@@ -1,4 +1,4 @@
-//! What the containers of an ordinary user share, and what becomes of it when any of their processes is killed.
+//! The namespaces that an ordinary user's containers share, and what happens when any of their processes is killed.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ impl Host {
         self.0.root().join("household").join(file)
     }
 
-    /// The process number of the pasta that leads out.
+    /// The PID of the pasta that is the uplink.
     fn pasta(&self) -> Option<i32> {
         let bytes = std::fs::read(self.household("pasta")).ok()?;
         Some(i32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?))
@@ -24,14 +24,14 @@ impl Host {
         self.until(&["inspect", "-f", "{{.State.Status}}", name], |status| status.trim() == "exited");
     }
 
-    /// What a new container gets from the server of that name, once that answers.
+    /// What a new container gets from the server with that name, once that answers.
     fn fetch(&self, name: &str) -> String {
         await_server(self, name);
         let url = format!("http://{name}/index.html");
         self.says(&["run", "--rm", "--network", "front", "busybox", "wget", "-q", "-O-", &url])
     }
 
-    /// Whether anything leads out of a new container.
+    /// Whether a new container has an uplink.
     fn reaches_host(&self) -> bool {
         let Some(address) = super::host::own_address() else { return true };
         let listener = std::net::TcpListener::bind((address.as_str(), 0)).unwrap();
@@ -41,7 +41,7 @@ impl Host {
         self.run(&["run", "--rm", "busybox", "sh", "-c", &script]).stdout() == "reached\n"
     }
 
-    /// The last container has ended: pasta and the rest go, soon.
+    /// The last container has ended: pasta and the rest end soon.
     #[track_caller]
     fn assert_nothing_left(&self, pasta: i32) {
         wait_until("pasta has ended", || !is_alive(pasta) && !self.household("pasta").exists());
@@ -55,7 +55,7 @@ fn kill(pid: i32) {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
 }
 
-/// A zombie is not.
+/// Not for a zombie.
 fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
@@ -71,7 +71,7 @@ fn whoever_is_killed_the_others_go_on() {
     assert_eq!(get(&format!("127.0.0.1:{first}")), "first\n");
     assert_eq!(get(&format!("127.0.0.1:{second}")), "second\n");
     let pasta = machine.pasta().unwrap();
-    // The monitor that made everything.
+    // The monitor that created everything.
     machine.kill_monitor("one");
     assert!(is_alive(pasta));
     assert_eq!(get(&format!("127.0.0.1:{second}")), "second\n");
@@ -79,13 +79,13 @@ fn whoever_is_killed_the_others_go_on() {
     machine.says(&["start", "one"]);
     assert_eq!(get(&format!("127.0.0.1:{first}")), "first\n");
     assert_eq!(machine.fetch("one"), "first");
-    // pasta itself: whoever starts next begins another.
+    // pasta itself: the next container restarts it.
     kill(pasta);
     wait_until("pasta is killed", || !is_alive(pasta));
     assert!(machine.reaches_host());
     let pasta = machine.pasta().unwrap();
     assert_eq!(machine.fetch("two"), "second");
-    // All of them: the next command of any kind takes pasta away.
+    // All monitors: the next command of any kind ends pasta.
     machine.kill_monitor("one");
     kill(machine.state_number("two", "MonitorPid"));
     machine.until(&["ps", "-q"], str::is_empty);
@@ -151,7 +151,7 @@ fn what_is_shared_is_shared_by_one_store_only() {
     machine.says(&["--root", "other", "load", "-i", "busybox.tar"]);
     let elsewhere = by(&["--root", "other", "run", "--rm"], 2);
     assert!(elsewhere.stdout().is_empty() && elsewhere.code() != Some(0), "{}", elsewhere.stdout());
-    // Root of the container has rights over its own network only, and sees no other.
+    // Root of the container only has rights over its own network, and sees no other.
     let look = "ip -o link | grep -c .; ip link add x type bridge && echo made; ls /proc/1/fd | grep -c .";
     let seen = machine.says(&["run", "--rm", "--cap-add", "NET_ADMIN", "busybox", "sh", "-c", look]);
     assert!(seen.starts_with("2\nmade\n"), "{seen}");
@@ -183,18 +183,18 @@ fn memory_and_files_are_reached_from_everywhere() {
 #[test]
 fn without_pasta_networks_have_no_way_out() {
     let Some(machine) = machine_of_user() else { return };
-    // That of the first container, which would be used as long as it is there.
+    // The first container's namespaces would be used while they exist.
     wait_until("pasta has ended", || machine.pasta().is_none());
     let run = |options: &[&str], script: &str| {
         let arguments = [&["run", "--rm"], options, &["busybox", "sh", "-c", script]].concat();
         let mut command = machine.0.command(&arguments);
-        // Its helpers for user namespaces are taken along.
+        // With its helpers for user namespaces.
         let folder = machine.0.work().join("bin");
         std::fs::create_dir_all(&folder).unwrap();
         let path = std::env::var_os("PATH").unwrap();
         for name in ["newuidmap", "newgidmap", "setpriv"] {
             let found = std::env::split_paths(&path).map(|place| place.join(name)).find(|program| program.exists());
-            // The second time, it is there.
+            // It exists the second time.
             let _ = std::os::unix::fs::symlink(found.unwrap(), folder.join(name));
         }
         command.env("PATH", folder);

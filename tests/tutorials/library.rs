@@ -1,4 +1,4 @@
-//! The programs of `examples/`, which use rbuild as a library. `cargo test` builds them beside the tests.
+//! The programs in `examples/`, which use rbuild as a library. `cargo test` builds them with the tests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The tutorials that people learn docker from, with `docker` read as `rbuild`.
+//! Docker's tutorials, with `rbuild` in place of `docker`.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,10 +1,11 @@
-//! Containers that call each other by name.
+//! Containers that address each other by name.
 
 use super::host::{Host, await_server, for_everybody, has_interface, left_of, serve};
 
-/// What a container gets from the server of that name. (The shell stays the first process: one would not be ended by timeout.)
+/// What a container gets from the server with that name. (The shell stays the first process: timeout could not end
+/// that.)
 const FETCH: &str = "timeout 60 wget -q -O- http://webhost/index.html; exit $?";
-/// The same where it must not get anything, and would wait for it.
+/// The same if it must not get anything, and would wait for it.
 const TRY: &str = "timeout 2 wget -q -O- http://webhost/index.html; exit $?";
 
 #[test]
@@ -26,7 +27,7 @@ fn know_each_other(machine: &Host) {
     }
     let reverse = on("front", &format!("nslookup {address}")).ok().stdout();
     assert!(reverse.contains("name = webhost.front"), "{reverse}");
-    // Neither the default network nor another one knows or reaches it.
+    // Neither the default network nor another one resolves or reaches it.
     machine.says(&["network", "create", "back"]);
     for other in ["bridge", "back"] {
         assert_ne!(on(other, TRY).code(), Some(0), "{other}");
@@ -44,7 +45,7 @@ fn know_each_other(machine: &Host) {
     assert!(in_use.contains("front has active endpoints") && in_use.contains("client"), "{in_use}");
     machine.says(&["network", "disconnect", "front", "client"]);
     assert_ne!(from_client(TRY).code(), Some(0));
-    // Whoever has left all networks can join one again.
+    // A container that has left all networks can join one again.
     machine.says(&["network", "disconnect", "bridge", "client"]);
     machine.says(&["network", "connect", "front", "client"]);
     assert_eq!(from_client(FETCH).ok().stdout(), "first\n");

@@ -1,4 +1,4 @@
-//! `network`: addresses, isolation, filters, and what is refused.
+//! `network`: addresses, isolation, filters, and errors.
 
 use super::host::{Host, await_server, for_everybody, machine_of_root, serve};
 
@@ -25,7 +25,7 @@ fn give_out_addresses(machine: &Host) {
         machine.says(&["run", "-d", "--network", "small", "--name", &format!("c{number}"), "busybox", "sleep", "100"]);
     }
     assert!(run(&[]).fails(125).stderr().contains("all addresses of network `small` are in use"));
-    // One whose monitor is killed loses its address, too.
+    // A container whose monitor is killed loses its address, too.
     let monitor = machine.field("c3", "{{.State.Pid}}");
     assert_ne!(monitor, "0");
     machine.says(&["kill", "c3"]);

@@ -1,4 +1,4 @@
-//! The tutorials once more, as an ordinary user.
+//! The tutorials again, as an ordinary user.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -42,7 +42,7 @@ fn the_hosts_loopback_is_out_of_reach() {
     let Some(user) = machine_of_user() else { return };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    // It ends with the process, and lets go of whoever reaches it.
+    // The thread ends with the process, and closes all connections.
     std::thread::spawn(move || listener.incoming().for_each(drop));
     let reach = |options: &[&str], address: &str, seconds: u32| {
         let script = format!("nc -w {seconds} {address} {port} </dev/null && echo reached");
@@ -76,7 +76,7 @@ fn another_runtime() {
     }
 }
 
-/// crun refuses to work where a hierarchy of version 2 has controllers beside those of version 1: it is shown none.
+/// crun refuses to work if a cgroup v2 hierarchy has controllers beside v1: it is hidden.
 fn without_unified_cgroups(runtime: &str, plain: Command) -> Command {
     if runtime != "crun" || !is_root() || !Path::new("/sys/fs/cgroup/unified/cgroup.controllers").exists() {
         return plain;

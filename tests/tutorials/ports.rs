@@ -1,4 +1,4 @@
-//! `-p` in its forms, and many containers at once.
+//! The forms of `-p`, and many containers at once.
 
 use std::net::UdpSocket;
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ fn publish(machine: &Host) {
     let of = |port: &str| machine.says(&["port", "any", port]).lines().next().unwrap().replace("0.0.0.0", "127.0.0.1");
     assert_eq!(get(&of("80")), "any\n");
     assert_ne!(of("80"), of("81"));
-    // A range goes past the port that is taken.
+    // A range skips a port that is in use.
     let range = format!("127.0.0.1:{port}-{}:80", port + 20);
     serve(machine, "ranged", &["-p", &range], "ranged");
     let address = machine.says(&["port", "ranged", "80/tcp"]);
@@ -49,7 +49,7 @@ fn datagrams() {
 fn send_datagrams(machine: &Host) {
     machine.says(&["run", "-d", "--name", "echo", "-p", "127.0.0.1::7/udp", "busybox", "sleep", "100"]);
     let pid = machine.field("echo", "{{.State.Pid}}");
-    // busybox has no server of datagrams: one of the host's, in the container's network.
+    // busybox has no UDP server: runs one of the host's in the container's network.
     let script = "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.bind(('0.0.0.0',7))\n\
                   while True:\n  d,a=s.recvfrom(999)\n  s.sendto(d.upper(),a)\n";
     let mut server = Command::new("nsenter")

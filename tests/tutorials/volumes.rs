@@ -22,7 +22,7 @@ fn data_outlives_containers() {
     );
     assert_eq!(run(&["-v", "fresh:/data:nocopy"], "seeded", "ls /data"), "");
     assert_eq!(machine.says(&["volume", "ls", "-q"]), "fresh\nnamed");
-    // That of the image went with its container; one of a container that stays does not.
+    // The anonymous volume was removed with its container; that of an existing container is kept.
     machine.says(&["run", "--network", "none", "--name", "keeper", "seeded", "true"]);
     let anonymous = machine.field("keeper", "{{range .Mounts}}{{.Name}}{{end}}");
     assert_eq!(anonymous.len(), 64);

@@ -1,4 +1,4 @@
-//! A web application: built, run in the background, asked, looked at, stopped and started.
+//! A web application: built, run in the background, queried, inspected, stopped and started.
 
 use super::common::free_port;
 use super::host::{get, left_of, machine_of_root, own_address, try_get};

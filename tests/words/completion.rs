@@ -1,10 +1,10 @@
-//! What may come next: asked of the entry point that the shells' scripts call, and of bash itself.
+//! Completion: through the entry point of the shells' scripts, and in bash itself.
 
 use std::process::Command;
 
 use super::common::{TestStore, has_programs, is_root, skip};
 
-/// The candidates, without what they are.
+/// The candidates, without their descriptions.
 fn ask(store: &TestStore, words: &[&str]) -> Vec<String> {
     let answer = super::run(store, &[&["__complete", "--"], words].concat(), &[]).ok().stdout();
     answer.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
@@ -60,7 +60,7 @@ fn values_and_names_are_offered() {
     ];
     for (words, wanted) in rows {
         if words.last() == Some(&"ctx") {
-            // The last word is being typed: a folder.
+            // The last word is incomplete: a folder.
             assert_eq!(ask(&store, words), [":files"]);
         } else {
             assert_eq!(ask(&store, words), wanted, "{words:?}");
@@ -71,7 +71,7 @@ fn values_and_names_are_offered() {
     assert!(ask(&store, &["run", "-v", "da"]).contains(&"data".to_owned()));
 }
 
-/// bash parts words at `=` and `:`; what it puts in place of them is as it was typed.
+/// bash splits words at `=` and `:`; what it inserts is as it was typed.
 #[test]
 fn bash_completes_what_was_typed() {
     if !is_root() || !has_programs(&["bash"]) {
@@ -128,7 +128,7 @@ fn output_of(store: &TestStore, mut command: Command) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// A zsh at a terminal of its own: a tab is typed, and the line shown that comes of it.
+/// A zsh on its own terminal: types a tab, and reads the resulting line.
 #[test]
 fn zsh_completes_what_was_typed() {
     if !is_root() || !has_programs(&["zsh"]) {

@@ -113,7 +113,7 @@ fn a_current_context_that_means_another_engine_is_refused() {
     super::run(&store, &["--config", &own, "ps"], &[]).ok();
 }
 
-/// Docker's program reads them, and keeps what else is in the file.
+/// Docker's program reads them, and keeps the other fields of the file.
 #[test]
 fn builder_is_another_name_of_buildx() {
     let store = TestStore::empty();

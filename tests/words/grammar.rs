@@ -1,4 +1,4 @@
-//! The rules of options, held by every option of every command that docker has too.
+//! The grammar of options, checked for every option of every command that docker has, too.
 
 use super::common::TestStore;
 
@@ -12,7 +12,7 @@ struct Known {
     is_boolean: bool,
 }
 
-/// Commands that are the same under another name, or that rbuild has not.
+/// Commands that are the same under another name, or that rbuild does not have.
 fn is_left_out(command: &str) -> bool {
     let groups = ["builder", "container", "image", "plugin", "swarm", "trust", "compose"];
     let first = command.split(' ').next().unwrap_or_default();
@@ -27,7 +27,7 @@ fn options() -> Vec<Known> {
         let fields: Vec<&str> = line.split('\t').collect();
         Known { command: fields[0], name: fields[1], short: fields[2], is_boolean: fields[3] == "bool" }
     });
-    // These two may be typed alone, though they take more than true and false.
+    // These two may be used without a value, although they accept more than true and false.
     let is_odd = |known: &Known| matches!(known.name, "provenance" | "sbom" | "help");
     known.filter(|known| !is_left_out(known.command) && !is_odd(known)).collect()
 }
@@ -45,7 +45,7 @@ fn every_option_takes_what_docker_lets_it_take() {
     };
     let all = options();
     for command in all.iter().map(|known| known.command).collect::<std::collections::BTreeSet<_>>() {
-        // Whatever is typed is read before the help is shown, so that one line is enough for what is right.
+        // All options are parsed before the help is shown, so one command line suffices for the valid ones.
         let mut right: Vec<String> = command.split(' ').map(str::to_owned).filter(|word| !word.is_empty()).collect();
         for known in all.iter().filter(|known| known.command == command) {
             let (name, short) = (known.name, known.short);

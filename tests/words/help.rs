@@ -1,4 +1,4 @@
-//! docker's commands and options, each of which rbuild has, or which is in the table of differences with its reason.
+//! docker's commands and options: rbuild has each of them, or it is in the table of differences with a reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command};
 
 const COMMANDS: &str = include_str!("../../fixtures/docker/commands.txt");
 const OPTIONS: &str = include_str!("../../fixtures/docker/options.tsv");
-/// `command`, `--option` (or `-` for the command as a whole), who has it, why: parted by tabs.
+/// `command`, `--option` (or `-` for the whole command), who has it, why: separated by tabs.
 const DIFFERENCES: &str = include_str!("differences.tsv");
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ fn dockers_options() -> Options {
     let row = |line: &str| {
         let fields: Vec<&str> = line.split('\t').collect();
         let [command, name, short, kind] = fields[..] else { panic!("{line}") };
-        // They may be typed alone, which clap shows and docker does not.
+        // They may be used without a value, which clap shows and docker does not.
         let alone = matches!(name, "provenance" | "sbom") && !command.ends_with("bake");
         let shape = Shape { short: short.chars().next(), takes_value: kind != "bool" && !alone };
         ((command.to_owned(), name.to_owned()), shape)
@@ -63,7 +63,7 @@ fn takes_value(option: &Arg) -> bool {
         && option.get_num_args().is_none_or(|count| count.min_values() > 0)
 }
 
-/// What differs, as `command`, `--option`, who has it.
+/// The differences: `command`, `--option`, who has it.
 fn found() -> BTreeSet<String> {
     let mut commands = BTreeMap::new();
     own_commands(&rbuild::cli::definition(), "", &mut commands);
@@ -111,7 +111,7 @@ fn each_difference_from_docker_has_its_reason() {
     assert!(gone.is_empty(), "in differences.tsv, and no difference:\n{gone:#?}");
 }
 
-/// Whoever reads a help text learns what each command, option and argument is.
+/// The help describes each command, option and argument.
 #[test]
 fn nothing_is_without_a_description() {
     let mut commands = BTreeMap::new();

@@ -1,8 +1,8 @@
-//! Limits of RUN steps are real, and in no key.
+//! Limits of RUN steps are enforced, and not part of any key.
 
 use super::common::{TestStore, is_root, skip};
 
-/// What the step's cgroup says of the file, in either version of cgroups.
+/// The values of the step's cgroup, in either version.
 const SHOW: &str = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null > /limits; \
                     grep Cpus_allowed_list /proc/self/status >> /limits; true";
 

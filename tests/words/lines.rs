@@ -3,7 +3,7 @@
 use super::common::{TestStore, is_root, skip};
 use super::table;
 
-/// What is said before anything is looked for: no store, no image and no rights are needed.
+/// Messages before anything is looked up: no store, image or rights are needed.
 #[test]
 fn lines_that_need_nothing() {
     let store = TestStore::empty();

@@ -1,4 +1,4 @@
-//! Command lines: docker's words, read by docker's grammar.
+//! Command lines: docker's options and arguments, parsed by docker's grammar.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -15,7 +15,7 @@ mod values;
 
 use common::{Answer, TestStore};
 
-/// Runs a command line with nothing in the environment that means something to docker.
+/// Runs a command line without any of docker's environment variables.
 pub fn run(store: &TestStore, words: &[&str], environment: &[(&str, &str)]) -> Answer {
     let mut command = store.command(words);
     let own = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_DEFAULT_PLATFORM", "BUILDX_BUILDER"];

@@ -1,10 +1,10 @@
-//! Names of commands: docker's, buildx's, and those that are none.
+//! Names of commands: docker's, buildx's, and invalid ones.
 
 use std::path::Path;
 
 use super::common::{Answer, TestStore};
 
-/// rbuild answers by docker's name when it is called by it.
+/// rbuild reports docker's name when it is called by it.
 #[test]
 fn a_link_called_docker_is_called_so() {
     let store = TestStore::empty();
@@ -38,14 +38,14 @@ fn the_environment_means_this_engine_or_is_refused() {
         assert_eq!(code((name, value), &["run", "--help"]), Some(0), "{name}={value}");
     }
     assert_eq!(code(("BUILDX_BUILDER", "other"), &["buildx", "inspect"]), Some(1));
-    // What is typed counts before what is set.
+    // The command line takes precedence over the environment.
     assert_eq!(code(("DOCKER_HOST", "tcp://10.0.0.1:2375"), &["-c", "default", "ps"]), Some(0));
     let said = super::run(&store, &["ps"], &[("DOCKER_HOST", "tcp://10.0.0.1:2375")]).stderr();
     assert!(said.contains("DOCKER_HOST") && said.contains("tcp://10.0.0.1:2375"), "{said}");
 }
 
-/// Files are called by bytes: where a path is a word of its own, it need not be UTF-8. Where it is a part of a word, as
-/// in `-v`, it is refused.
+/// File names are bytes: where a path is an argument by itself, it need not be UTF-8. Where it is a part of an
+/// argument, as in `-v`, it is refused.
 #[test]
 fn paths_need_not_be_text() {
     use std::ffi::{OsStr, OsString};

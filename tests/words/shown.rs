@@ -1,4 +1,4 @@
-//! What is printed: fields of templates, rows as JSON, quoting, forms of times.
+//! Output: fields of templates, rows as JSON, quoting, formats of times.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::common::{TestStore, busybox_archive, is_root, skip};
 
 const FIELDS: &str = include_str!("../../fixtures/docker/fields.tsv");
 
-/// All fields of docker's types can be asked for.
+/// All fields of docker's types can be queried.
 #[test]
 fn fields_of_dockers_types_are_there() {
     if !is_root() {
@@ -28,7 +28,7 @@ fn fields_of_dockers_types_are_there() {
             "volume" => say(&["volume", "inspect", "-f", template, "vol"]),
             kind => say(&[kind, "--format", template]),
         };
-        // One by one only where all at once fail.
+        // Individually only if all at once fail.
         let all: String = fields.iter().map(|field| format!("{{{{json {field}}}}}\n")).collect();
         if ask(&all).code() != Some(0) {
             let missing = fields.iter().filter(|field| ask(&format!("{{{{json {field}}}}}")).code() != Some(0));
@@ -94,7 +94,7 @@ fn rows_are_written_as_dockers() {
     assert_eq!(say(&["inspect", "-f", "{{.Driver}}", "box"]), say(&["info", "-f", "{{.Driver}}"]));
 }
 
-/// In docker's forms: Go's for networks, RFC 3339 to the second for volumes and histories.
+/// In docker's formats: Go's for networks, RFC 3339 in seconds for volumes and histories.
 #[test]
 fn times_have_dockers_forms() {
     let Some(store) = TestStore::loaded() else { return };
@@ -114,7 +114,8 @@ fn times_have_dockers_forms() {
     assert!(answer.ok().stdout().starts_with("2024-01-01T02:00:00"));
 }
 
-/// An image's config stands last where the answer is shown, its fields by name; a template has docker's type.
+/// An image's config comes last where the answer is shown, with its fields sorted by name; a template uses docker's
+/// type.
 #[test]
 fn an_image_is_shown_as_dockers() {
     let Some(store) = TestStore::loaded() else { return };

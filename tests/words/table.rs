@@ -1,8 +1,8 @@
-//! Tables of command lines: what is typed, the exit code, and what stands on standard output and standard error.
+//! Tables of command lines: the arguments, the exit code, and what is on standard output and standard error.
 //!
-//! One row a line, its columns parted by tabs: exit code, words, a part of standard output, a part of standard error. Words
-//! are as a shell has them, with double quotes. What must not be there has a `!` before it; a lone `!` is for nothing at all.
-//! `\n` stands for the end of a line in what is printed.
+//! One row per line, with columns separated by tabs: exit code, arguments, a part of standard output, a part of
+//! standard error. Arguments are as in a shell, with double quotes. A `!` precedes what must not occur; a lone `!`
+//! means no output at all. `\n` is a newline in the output.
 
 use super::common::TestStore;
 
@@ -45,7 +45,7 @@ fn split(text: &str) -> Vec<String> {
     words
 }
 
-/// Runs all rows, one after the other, in one store, and tells of all that differ.
+/// Runs all rows in order in one store, and reports all differences.
 pub fn check(store: &TestStore, rows: &[Row]) {
     let mut wrong = Vec::new();
     for row in rows {

@@ -1,4 +1,4 @@
-//! Times, sizes, durations, truth values and filters: one grammar for every command that takes one.
+//! Times, sizes, durations, booleans and filters: the same grammar in every command.
 
 use super::common::{TestStore, is_root, skip};
 
@@ -54,7 +54,7 @@ const SIZES: &[&[&str]] = &[
 const WRONG_SIZES: [&str; 8] = ["x", "m", "4q", "1mm", "1kbi", "-5m", "1.2.3", "inf"];
 const RIGHT_SIZES: [&str; 7] = ["8388608", "8m", "8MB", "8MiB", "0.5g", "8 m", "1e8"];
 
-/// The last word of a line that ends with `=` or `:` has the value behind it; all others have a word of its own.
+/// If the last word of a line ends with `=` or `:`, the value is appended to it; otherwise it is a word by itself.
 fn with(words: &[&str], value: &str) -> Vec<String> {
     let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     match words.last_mut().filter(|last| last.ends_with(['=', ':'])) {
@@ -84,7 +84,7 @@ fn times_are_written_in_one_way() {
             }
         }
         for text in WRONG_TIMES {
-            // A number is a second.
+            // A number means seconds.
             if text != "24" {
                 let words = with(words, text);
                 let (code, message) = run(&store, &words);
@@ -114,7 +114,7 @@ fn sizes_are_written_in_one_way() {
             let mut words = with(words, text);
             words.extend(behind.iter().map(|word| (*word).to_owned()));
             let (code, message) = run(&store, &words);
-            // With a right one, the command gets as far as what is not there.
+            // With a valid value, the command continues until it does not find something.
             let came_through = match behind.last() {
                 None => code == Some(0),
                 Some(missing) => message.contains(missing),
@@ -145,7 +145,7 @@ fn durations_are_written_in_one_way() {
     }
 }
 
-/// A wrong filter stops before anything is asked or removed; so does a wrong one behind a right one.
+/// An invalid filter stops the command before anything is queried or removed, even after a valid one.
 #[test]
 fn a_wrong_filter_removes_nothing() {
     let Some(store) = TestStore::loaded() else { return };
@@ -177,7 +177,7 @@ fn a_wrong_filter_removes_nothing() {
     let wrong = ["x=y", "dangling=x", "until=1d", "label", "until=1h --filter until=2h", "label!=a --filter x=y"];
     for command in commands {
         for filter in wrong {
-            // Volumes have no time.
+            // Volumes have no time filter.
             let filters = filter.split(' ').filter(|word| *word != "--filter").flat_map(|word| ["--filter", word]);
             let words: Vec<&str> = command.iter().copied().chain(filters).collect();
             let answer = say(&words);
@@ -192,7 +192,7 @@ fn a_wrong_filter_removes_nothing() {
     assert_eq!(state(), before);
 }
 
-/// Which containers, volumes and networks a filter chooses: docker 28.5.2's answers.
+/// The containers, volumes and networks that a filter selects: docker 28.5.2's answers.
 #[test]
 fn filters_choose_as_dockers() {
     if !is_root() {

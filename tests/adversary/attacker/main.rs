@@ -1,4 +1,4 @@
-//! What attacks run inside of containers: `attacker VERB ARGUMENTS`. Compiled by the tests, with nothing but std.
+//! The attacks' program inside of containers: `attacker VERB ARGUMENTS`. Compiled by the tests, with nothing but std.
 
 use std::ffi::{CString, c_char, c_int, c_uint};
 use std::io::Write as _;
@@ -26,12 +26,12 @@ fn main() {
     }
 }
 
-/// Two names change places without end.
+/// Exchanges two names forever.
 fn exchange(one: &str, other: &str) -> ! {
     exchange_pairs(&[[one, other].map(path)])
 }
 
-/// Each name that ends in `-a` changes places with the same one with `-b`, without end.
+/// Exchanges each name that ends in `-a` with the same name ending in `-b`, forever.
 fn exchange_all(folder: &str) -> ! {
     let names = std::fs::read_dir(folder).expect("it can be read").flatten().map(|entry| entry.path());
     let names = names.filter_map(|path| path.to_str()?.strip_suffix("-a").map(str::to_owned));
@@ -53,7 +53,7 @@ fn exchange_pairs(pairs: &[[CString; 2]]) -> ! {
     }
 }
 
-/// A folder in a folder, far deeper than a path may name.
+/// Creates nested folders, far deeper than a path can name.
 fn deep(folder: &str, count: u32) {
     std::env::set_current_dir(folder).expect("it is there");
     std::fs::create_dir("deep").expect("it can be made");
@@ -64,7 +64,7 @@ fn deep(folder: &str, count: u32) {
     }
 }
 
-/// A file gets line after line.
+/// Appends lines to a file forever.
 fn grow(path: &str, line: &str) -> ! {
     let mut file = std::fs::File::options().append(true).create(true).open(path).expect("it can be opened");
     loop {
@@ -72,8 +72,8 @@ fn grow(path: &str, line: &str) -> ! {
     }
 }
 
-/// Looks for a file in the root folder of every process that comes, and for rights that this one does not have. Says what it
-/// has found, without end.
+/// Looks for a file in the root of every new process, and for rights that this one does not have. Prints what it finds,
+/// forever.
 fn trace(path: &str) -> ! {
     let rights = |status: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix("CapPrm:")).unwrap_or_default();
@@ -83,7 +83,7 @@ fn trace(path: &str) -> ! {
     println!("begun");
     let mut next = 2;
     loop {
-        // Numbers go up, so that a new process is among the next few.
+        // PIDs increase, so a new process is among the next few.
         for number in next..next + 8 {
             if let Ok(status) = std::fs::read_to_string(format!("/proc/{number}/status")) {
                 if number > next {
@@ -101,7 +101,7 @@ fn trace(path: &str) -> ! {
     }
 }
 
-/// Says what came of a socket of a family: `made`, or the number of the error.
+/// Prints the result of creating a socket of that family: `made`, or the errno.
 fn open_socket(family: c_int) {
     const STREAM: c_int = 1;
     const DATAGRAM: c_int = 2;
