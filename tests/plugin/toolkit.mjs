@@ -1,4 +1,4 @@
-// What docker's actions do with the plugin, by the classes that they do it with. The first argument says which part.
+// Uses the plugin like docker's actions, with their own classes. The first argument selects the part.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -45,7 +45,7 @@ const parts = {
     assert.deepEqual([node.name, node.status, node.platforms], ['mine0', 'running', 'linux/arm64']);
     assert.deepEqual(node['driver-opts'], ['network=host']);
     assert.match(node['buildkitd-flags'], /security\.insecure .*network\.host/);
-    // By this the actions decide whether to ask for provenance, which there is none of.
+    // By this the actions decide whether to request provenance, which is not supported.
     const buildkit = new BuildKit({buildx});
     assert.match(await buildkit.getVersion(node), /^rbuild /);
     assert.equal(await buildkit.versionSatisfies('mine', '>=0.11.0'), false);
@@ -73,14 +73,14 @@ const parts = {
     assert.equal(Buffer.from(warning.sourceInfo.data, 'base64').toString(), fs.readFileSync('lint/Dockerfile', 'utf-8'));
     assert.deepEqual(notes.map(note => [note.file, note.startLine]), [['lint/Dockerfile', 3]]);
 
-    // What build-push-action does when it is over.
+    // What build-push-action does at its end.
     process.env.GITHUB_REPOSITORY = 'owner/project';
     const exported = await new History({buildx}).export({refs: [build.resolveRef()]});
     const summary = exported.summaries[build.resolveRef().split('/')[2]];
     assert.deepEqual([summary.name, summary.status, summary.numTotalSteps], ['lint', 'completed', 1]);
     assert.ok(exported.dockerbuildSize > 100);
 
-    // Of a build that fails there is no metadata: it is found by what it left with its builder.
+    // A failed build has no metadata: it is found through its builder's files.
     fs.writeFileSync('lint/bad', 'FROM scratch\nCOPY nothing /\n');
     const since = new Date();
     await assert.rejects(docker('build', ...files, '--file', 'lint/bad', 'lint'));

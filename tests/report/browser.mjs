@@ -1,7 +1,7 @@
-// Chromium, spoken to by its DevTools protocol through a pair of pipes: nothing has to be installed beside it.
+// Controls Chromium by its DevTools protocol through a pair of pipes: nothing else has to be installed.
 import { spawn } from "node:child_process";
 
-/** Milliseconds after which something will not happen any more. */
+/** The timeout of all waits, in milliseconds. */
 const PATIENCE = 60000;
 
 export class Browser {
@@ -55,7 +55,7 @@ class Page {
   constructor(browser, session) {
     this.browser = browser;
     this.session = session;
-    /** What went wrong, and what was asked of a network. */
+    /** Errors, and requests to a network. */
     this.errors = [];
     this.requests = [];
     browser.listeners.push(({ sessionId, method, params }) => {
@@ -71,13 +71,13 @@ class Page {
     return this.browser.ask(method, params, this.session);
   }
 
-  /** Gives the milliseconds until the page was drawn. */
+  /** Returns the milliseconds until the page was drawn. */
   async open(url) {
-    // To another place of the same page, nothing is loaded.
+    // For another fragment of the same page, nothing is loaded.
     for (const place of ["about:blank", url]) {
       await this.ask("Page.navigate", { url: place });
       const isThere = `location.href === ${JSON.stringify(place)} && document.readyState === "complete"`;
-      // What is asked while the page changes has no answer.
+      // A request while the page changes gets no answer.
       while (!(await this.run(isThere).catch(() => false)));
     }
     return this.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))");
@@ -111,7 +111,7 @@ class Page {
     return this.ask("Emulation.setEmulatedMedia", { media, features: [{ name: "prefers-color-scheme", value: scheme }] });
   }
 
-  /** With the mouse, in the middle of the first element that is meant, once it stays where it is. */
+  /** Clicks with the mouse in the middle of the first matching element, once it has stopped moving. */
   async click(selector) {
     const place = await this.run(`new Promise((done, fail) => {
       const end = performance.now() + ${PATIENCE};

@@ -1,4 +1,4 @@
-// Reports of builds in a browser: `node tests/report/run.mjs PROGRAM [FOLDER]`. Pictures go into the folder.
+// Reports of builds in a browser: `node tests/report/run.mjs PROGRAM [FOLDER]`. Screenshots go into the folder.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -16,7 +16,7 @@ const environment = { ...process.env, RBUILD_ROOT: path.join(work, "store"), DIS
 for (const name of Object.keys(environment)) if (/^(OTEL_|DOCKER_)/.test(name)) delete environment[name];
 const rbuild = (...words) => execFileSync(program, words, { cwd: work, env: environment, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-/** A build that has all that a report shows: stages side by side, colours, warnings, hostile text, large files. */
+/** A build with everything that a report shows: parallel stages, colours, warnings, hostile text, large files. */
 const DOCKERFILE = `FROM busybox AS tools
 WORKDIR /src
 RUN printf '\\033[1;32m   Compiling\\033[0m tools v1.0\\n' && sleep 0.4 && head -c 700000 /dev/zero > /src/tool
@@ -224,7 +224,7 @@ check("500 steps and 50 MB of logs are there", async (page) => {
   const bytes = enlarge();
   assert.ok(bytes > 50e6);
   const times = [];
-  // Two seconds are the aim. They are told, and not asserted: others may use the machine.
+  // The aim is two seconds. The time is printed, but not asserted: others may use the machine.
   for (let attempt = 0; attempt < 3; attempt += 1) times.push(Math.round(await page.open(url("large.html"))));
   console.log(`   ${Math.round(bytes / 1e6)} MB: ${times.join(", ")} ms`);
   assert.equal(await count(page, ".graph .node"), 500);

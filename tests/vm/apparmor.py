@@ -3,8 +3,8 @@
 
 apparmor.py RBUILD FOLDER
 
-RBUILD is a binary, FOLDER a place for the kernel and the disk. Needs the package apparmor beside those of machine.py. Says of each thing
-whether it is as it should be.
+RBUILD is a binary, FOLDER a place for the kernel and the disk. Needs the package apparmor in addition to those of
+machine.py. Prints for each check whether it passed.
 """
 import os, sys
 
@@ -27,7 +27,7 @@ shown='cat /proc/self/attr/current'
 is 'AppArmor is on' Y "$(cat /sys/module/apparmor/parameters/enabled)"
 is 'info knows it' '*name=apparmor*' "$(rbuild info)"
 
-# Without AppArmor's program: it is said, and the container runs.
+# Without AppArmor's parser: there is a warning, and the container runs.
 is 'no parser: a warning' '*without AppArmor*not installed*unconfined*' "$($run busybox $shown 2>&1)"
 printf 'FROM busybox\nRUN cat /proc/self/attr/current > /label\nRUN true\n' > /tmp/Dockerfile
 mkdir -p /tmp/ctx; mv /tmp/Dockerfile /tmp/ctx
@@ -51,7 +51,7 @@ is 'a profile that is not there' '125 *no-such-profile*' "$? $(cat /tmp/error)"
 printf 'profile other flags=(attach_disconnected) { file, deny /proc/version r, network, capability, signal, }\n' | apparmor_parser -Kr
 is 'a profile by its name' 'other (enforce)' "$($run --security-opt apparmor=other busybox $shown)"
 
-# What is forbidden, though the file itself and its mount would allow it.
+# What is denied, although the file itself and its mount would allow it.
 shows="$run --security-opt systempaths=unconfined"
 is 'sysrq-trigger' '*ermission denied*' "$($shows busybox sh -c 'echo h > /proc/sysrq-trigger' 2>&1)"
 is 'sysrq-trigger without it' '' "$($shows --security-opt apparmor=unconfined busybox sh -c 'echo h > /proc/sysrq-trigger' 2>&1)"
@@ -64,7 +64,7 @@ is 'mount' '*ermission denied*' "$($run --cap-add ALL busybox mount -t tmpfs x /
 is 'AF_ALG' 'errno 13' "$($run --security-opt seccomp=unconfined -v /bin:/t busybox /t/probe socket 38)"
 is 'AF_ALG of a 32-bit program, past seccomp' 'errno 13' "$($run -v /bin:/t busybox /t/probe socket32 38)"
 
-# What an ordinary container does.
+# What an ordinary container may do.
 is 'a shell and its files' 'ok 7' "$($run busybox sh -c 'mkdir /a && echo ok > /a/b && chown 7 /a/b && echo $(cat /a/b) $(stat -c %u /a/b)')"
 is 'signals' '143' "$($run busybox sh -c 'sleep 100 & kill $!; wait $!; echo $?')"
 is 'ptrace within' done "$($run -v /bin:/t busybox /t/probe trace-child)"
@@ -92,11 +92,11 @@ printf 'FROM busybox\nRUN --security=insecure cat /proc/self/attr/current > /lab
 rbuild build -q --network none --allow security.insecure -t insecure /tmp/ctx > /dev/null
 is 'insecure steps do not' unconfined "$($run insecure cat /label)"
 
-# With other users.
+# With remapped users.
 is 'userns=remap' '0 rbuild-default (enforce)' "$($run --userns=remap:100000:65536 busybox sh -c "echo \$(id -u) \$($shown)")"
 $run --userns=remap:100000:65536 --tmpfs /t busybox sh -c 'touch /t/x /x && stat -c %u /x' > /tmp/said
 is 'userns=remap on this kernel' '0 0' "$? $(cat /tmp/said)"
-# A kernel without scopes of sockets: containers on its network work, and it is said.
+# A kernel without socket scopes: containers on the host's network work, with a warning.
 is 'landlock' '*Landlock:*' "$(rbuild info | grep Landlock)"
 is 'host network' ok "$(rbuild run --rm --network host busybox echo ok)"
 """

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""rbuild's main job on arm64, as root and as an ordinary user: load, import, build, run, save, push, pull.
+"""rbuild's main functions on arm64, as root and as an ordinary user: load, import, build, run, save, push, pull.
 
 arm64.py RBUILD FOLDER TREE
 
 RBUILD is a static binary for arm64, FOLDER a place for the disk and TREE the folder of Debian's packages that `.ci/arm64`
-makes. Needs the package docker-registry beside those of machine.py. Says of each thing whether it is as it should be.
+makes. Needs the package docker-registry in addition to those of machine.py. Prints for each check whether it passed.
 """
 import json, os, re, shutil, socket, subprocess, sys, time, urllib.request
 
@@ -31,7 +31,7 @@ HOME=/home/root WORK=/disk/root sh /jobs/main root
 su worker -c 'HOME=/home/worker WORK=/disk/worker XDG_RUNTIME_DIR=/run/user/1000 sh /jobs/main worker'
 """
 
-# For root and for the ordinary user, who is `$1`.
+# For root and for the ordinary user, named by `$1`.
 MAIN = r"""
 export PATH=/bin RBUILD_ROOT=$WORK/store
 mkdir -p $WORK && cd $WORK
@@ -112,14 +112,14 @@ is 'the store' '*in order*' "$(rbuild system check)"
 
 
 def readme_command():
-    """The README's first command, without what compiles."""
+    """The README's first command, without the compilation."""
     text = open(os.path.join(REPOSITORY, "README.md")).read()
     line = re.search(r"```sh\n(.*cargo build --release.*)\n```", text).group(1)
     return line[line.index("rbuild load"):]
 
 
 def fixtures(folder):
-    """What that command takes of the repository."""
+    """The files of the repository that the command uses."""
     place = f"{folder}/fixtures"
     shutil.rmtree(place, ignore_errors=True)
     os.makedirs(place)
@@ -167,7 +167,7 @@ def main():
     told = [line for line in said if line.startswith(("RIGHT", "WRONG", "FAULT"))]
     print("\n".join(told))
     right = sum(line.startswith("RIGHT") for line in told)
-    # Each of the two says the same number of things.
+    # Both make the same number of checks.
     sys.exit(right != len(told) or right != 2 * MAIN.count("\nis ") + 2)
 
 

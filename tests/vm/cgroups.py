@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Containers' limits on a machine that has control groups of version 2 only, and an older kernel than most, through rbuild's own
-runtime and through runc and crun where they are installed.
+"""Containers' limits on a machine with cgroup v2 only and an older kernel, with rbuild's own runtime, and with runc and
+crun if they are installed.
 
 cgroups.py RBUILD FOLDER
 
-RBUILD is a binary, FOLDER a place for the kernel and the disk. Says of each thing whether it is as it should be.
+RBUILD is a binary, FOLDER a place for the kernel and the disk. Prints for each check whether it passed.
 """
 import os, shutil, sys
 
@@ -18,11 +18,11 @@ rbuild load -q -i /jobs/busybox.tar.gz > /dev/null
 is() { # NAME WANTED FOUND
   case "$3" in $2) echo "RIGHT $runtime: $1" ;; *) echo "WRONG $runtime: $1: $3" ;; esac
 }
-# What the container has used of the processors, in microseconds.
+# The CPU time of the container, in microseconds.
 use() { cat /sys/fs/cgroup/rbuild/*/cpu.stat | sed -n 's/usage_usec //p' | sort -n | tail -1; }
 """
 
-# For rbuild's own runtime and for each other that is there.
+# For rbuild's own runtime and for each other installed one.
 LIMITS = r"""
 run="rbuild run --rm --network none --runtime $runtime"
 is 'memory.max' 67108864 "$($run -m 64m busybox cat /sys/fs/cgroup/memory.max)"

@@ -17,7 +17,7 @@ CONSOLE = {"x86_64": "ttyS0", "aarch64": "ttyAMA0"}
 
 INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
-# The first root cannot be pivoted away from: containers need another.
+# pivot_root does not work on the initial root: containers need another one.
 mkdir -p /proc /new
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 root /new
@@ -42,7 +42,7 @@ ip link set lo up
 mount -t ext4 /dev/vda /disk || echo 'FAULT the disk cannot be mounted'
 export RBUILD_ROOT=/disk/store HOME=/root
 job=$(sed 's/.*job=\\([^ ]*\\).*/\\1/' /proc/cmdline)
-# A shell of its own, so that init does not end with it.
+# In a separate shell, so that init does not end with it.
 sh /jobs/$job < /dev/null
 echo "ENDED $job $?"
 umount /disk
@@ -52,7 +52,7 @@ poweroff -f
 
 class Machine:
     def __init__(self, folder, rbuild, jobs, files=(), programs=(), tree=None):
-        """`jobs` are the scripts that it can do, by name; `files` are put into /jobs beside them, `programs` into /bin.
+        """`jobs` are the scripts that it can run, by name; `files` are put into /jobs beside them, `programs` into /bin.
 
         `tree` is a folder with what Debian's packages for arm64 have, and the package of a kernel: the machine is of that kind
         then. Otherwise all comes from this machine.
@@ -71,14 +71,14 @@ class Machine:
         run("mke2fs", "-q", "-t", "ext4", "-F", self.disk)
 
     def start(self, job, memory=1024):
-        """Boots and begins the job; `lines` then has what it says."""
-        # Emulated: where this is itself a virtual machine, /dev/kvm may be there and not work.
+        """Boots and starts the job; `lines` then has its output."""
+        # Emulated: if this is itself a virtual machine, /dev/kvm may exist but not work.
         self.process = subprocess.Popen(
             [*QEMU[self.architecture], "-accel", "tcg,thread=multi", "-m", str(memory), "-smp", "2", "-display", "none",
              "-monitor", "none", "-no-reboot", "-serial", "stdio", "-kernel", self.kernel, "-initrd", self.archive,
              "-append", f"console={CONSOLE[self.architecture]} loglevel=0 panic=-1 cgroup_no_v1=all job={job}",
              "-drive", f"file={self.disk},format=raw,if=virtio",
-             # The host is 10.0.2.2 there.
+             # The host is 10.0.2.2 in it.
              "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.lines = queue.Queue()
@@ -92,7 +92,7 @@ class Machine:
         lines.put(None)
 
     def said(self, until=None, seconds=600):
-        """The lines up to one that begins with `until`, or to the end, or until the time is over."""
+        """The lines up to one that starts with `until`, or to the end, or until the time is over."""
         end, found = time.monotonic() + seconds, []
         while (left := end - time.monotonic()) > 0:
             try:
@@ -111,7 +111,7 @@ class Machine:
         self.process.wait()
 
     def do(self, job, seconds=600):
-        """What the job says from its beginning to its end."""
+        """The whole output of the job."""
         self.start(job)
         found = self.said(seconds=seconds)
         if self.process.poll() is None:
@@ -129,7 +129,7 @@ def run(*command, **more):
 
 
 def kernel(folder, tree):
-    """Debian's kernel for virtual machines and the folder of its modules; downloaded once, or of the tree's package."""
+    """Debian's kernel for virtual machines and the folder of its modules; downloaded once, or from the tree's package."""
     place = f"{folder}/kernel"
     if tree and not os.path.exists(place):
         run("dpkg-deb", "-x", *glob.glob(f"{tree}/linux-image-*.deb"), place)
@@ -144,7 +144,7 @@ def kernel(folder, tree):
     if not os.path.exists(f"{place}/lib"):
         os.symlink("usr/lib", f"{place}/lib")
     modules = f"{place}/lib/modules/{version}"
-    # Newer kernels' modules are compressed, which busybox's modprobe does not know.
+    # Newer kernels' modules are compressed, which busybox's modprobe does not support.
     run("find", modules, "-name", "*.ko.xz", "-exec", "unxz", "-q", "{}", "+")
     run("depmod", "-b", place, version)
     return image, modules

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Cuts a machine's power while rbuild works, many times, and looks at what is served afterwards.
+"""Cuts a machine's power while rbuild works, many times, and checks what is served afterwards.
 
 power-loss.py RBUILD FOLDER [--cuts 30] [--seed N]
 
@@ -27,7 +27,7 @@ look() { # NAME
 }
 """
 
-# Says DOING before and DONE after each thing.
+# Prints DOING before and DONE after each action.
 WORK = COMMON + """
 [ -e /disk/store/store.db ] || { rbuild load -q -i /jobs/busybox.tar.gz; sync; }
 echo BEGUN
@@ -51,7 +51,7 @@ done
 
 VERIFY = COMMON + """
 echo BEGUN
-# The first command of a boot tells what was lost.
+# The first command of a boot reports what was lost.
 rbuild images --format '{{.Repository}}' > /tmp/images 2> /tmp/told || echo 'WRONG images cannot be listed'
 cat /tmp/told
 rbuild ps -a > /dev/null || echo 'WRONG containers cannot be listed'
@@ -109,7 +109,7 @@ def main():
 
 
 def judge(said, found, totals):
-    """Compares what was done with what is there."""
+    """Compares what was done with what exists."""
     done, synced, begun = {}, {}, set()
     for line in said:
         word, *rest = line.split(" ")
@@ -117,7 +117,7 @@ def judge(said, found, totals):
             synced = dict(done)
         elif word == "DOING" and rest[0] in ("build", "rmi"):
             begun.add(rest[1])
-            # Whatever happens to it from now on may have been written.
+            # Any later state of it may have been written.
             synced.pop(rest[1], None)
         elif word == "DONE" and rest[0] == "build":
             done[rest[1]] = rest[2]

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Looks into a step that failed before the machine was started anew, by a reboot and by a power loss.
+"""Enters a step that failed before the machine restarted, after a reboot and after a power loss.
 
 reboot.py RBUILD FOLDER [--rounds 3]
 
-RBUILD is a static binary, FOLDER a place for the kernel and the disk, as for power-loss.py. What was on the disk has to be
-there; after a power loss what was not may be refused, and must not be half there.
+RBUILD is a static binary, FOLDER a place for the kernel and the disk, as for power-loss.py. What was synced has to
+exist; after a power loss the rest may be refused, but must not be partial.
 """
 import argparse, os, sys, time
 
@@ -20,7 +20,7 @@ printf 'FROM busybox\\nCOPY number /number\\nRUN cat /number > /below\\nENV KEPT
 echo 'RUN cat /number > left && for i in 1 2 3 4 5 6 7 8; do cat /bin/busybox >> big; done; md5sum big > sum; exit 7' >> /tmp/ctx/Dockerfile
 rbuild build --network none --progress plain /tmp/ctx > /tmp/said 2>&1
 """
-# The sync in the background has come to its end.
+# Waits for the background sync.
 SYNCED = """
 for i in $(seq 300); do ls /disk/store/debug/*/boot > /dev/null 2>&1 || break; sleep 1; done
 sync
@@ -29,7 +29,7 @@ LEAVE = FAIL + """
 rbuild debug -- sh -c 'echo changed > changed' || echo WRONG it cannot be entered before either
 cp /tmp/ctx/number /disk/number
 """ + SYNCED
-# The power goes when it is said.
+# The power is cut at this output.
 CUT = FAIL + """
 cp /tmp/ctx/number /disk/number; WAIT
 echo FAILED; sleep 1000

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The units of `system service install` under a real systemd: socket activation, the end when idle, `kill -9`, restart
-policies at boot and at the machine's end, for root and for a user who is not logged in.
+"""The units of `system service install` under a real systemd: socket activation, exit on idle, `kill -9`, restart
+policies at boot and at shutdown, for root and for a user who is not logged in.
 
 systemd.py RBUILD FOLDER
 
-RBUILD is a binary, FOLDER a place for a Debian root, which is made once. Systemd is process 1 of namespaces of its own,
-with a control group of version 2 of its own: no virtual machine is needed. Needs root and the package mmdebstrap. Says
-of each thing whether it is as it should be.
+RBUILD is a binary, FOLDER a place for a Debian root, which is created once. systemd is process 1 in its own namespaces,
+with its own cgroup v2: no virtual machine is needed. Needs root and the package mmdebstrap. Prints for each check
+whether it passed.
 """
 import os, shutil, subprocess, sys
 
@@ -23,7 +23,7 @@ StandardOutput=append:/jobs/said
 StandardError=append:/jobs/said
 """
 
-# Devices are its own: systemd changes modes and owners of those that it finds.
+# It has its own devices, because systemd changes their modes and owners.
 BOOT = """
 mkdir -p "$2"; echo $$ > "$2/cgroup.procs"
 exec unshare --pid --fork --mount --uts --ipc --net --cgroup --kill-child sh -ec '
@@ -106,7 +106,7 @@ def ask(path, method, page, body=None):
 
 def run(path, name, policy):
     host = {"NetworkMode": "none", "RestartPolicy": {"Name": policy}}
-    # It ends when it is told to.
+    # It ends when it is stopped.
     body = {"Image": "busybox", "Cmd": ["sh", "-c", "trap \"exit 7\" TERM; while true; do sleep 0.1; done"], "HostConfig": host}
     made = ask(path, "POST", f"/containers/create?name={name}", body)
     return made[0], ask(path, "POST", f"/containers/{name}/start")[0]
@@ -146,10 +146,10 @@ def first(path, systemctl, who, call):
     said(f"{who}: stopped, it answers", (200, "OK"), ask(path, "GET", "/_ping"))
     call(f"{systemctl} restart rbuild.socket")
     said(f"{who}: another socket, the same containers", pid, state(path, "always").get("Pid"))
-    # More processes than systemd's own bound lets a unit have are no matter of a test; that of its memory is one.
+    # systemd's default process limit of a unit is not tested; its memory limit is.
     host = {"NetworkMode": "none", "Memory": 16 << 20, "MemorySwap": 16 << 20}
     ask(path, "POST", "/containers/create?name=eats", {"Image": "busybox", "Cmd": ["tail", "/dev/zero"], "HostConfig": host})
-    # Without the memory controller there are no limits to be tried.
+    # Without the memory controller there are no limits to test.
     if who == "root" and "memory" in open("/sys/fs/cgroup/cgroup.controllers").read():
         said("root: one that eats memory is started", 204, ask(path, "POST", "/containers/eats/start")[0])
         said("root: and killed", 137, ask(path, "POST", "/containers/eats/wait")[1].get("StatusCode"))
@@ -163,7 +163,7 @@ def second(path, systemctl, who, call):
     said(f"{who}: after the boot: the policy's unit", "active", call(f"{systemctl} is-active rbuild-containers.service"))
     for name, wanted in (("always", True), ("unless", True), ("stopped", False), ("plain", False)):
         said(f"{who}: after the boot: {name}", wanted, state(path, name).get("Running"))
-    # It was told to end, and had the time to.
+    # It was asked to end, and had the time to.
     said(f"{who}: the machine's end was the container's own", 7, state(path, "plain").get("ExitCode"))
     call(f"{systemctl} stop rbuild-containers.service")
     said(f"{who}: they end with their unit", (False, 7), (state(path, "always").get("Running"), state(path, "always").get("ExitCode")))
@@ -179,7 +179,7 @@ QUICK = "[Service]\\nExecStart=\\nExecStart={} system service --time 2 fd://\\n"
 if not SECOND:
     sh("rbuild load -qi /jobs/busybox.tar.gz")
     said("root: install", lambda text: "systemctl" in text, sh("rbuild system service install"))
-    # Less than a minute of idleness, so that the test ends.
+    # A shorter idle timeout than a minute, so that the test ends.
     sh(f"mkdir -p /etc/systemd/system/rbuild.service.d && printf '{QUICK.format('/usr/bin/rbuild')}' > /etc/systemd/system/rbuild.service.d/q.conf")
     said("root: systemd finds no fault", "", sh("systemd-analyze verify /etc/systemd/system/rbuild*.service /etc/systemd/system/rbuild.socket 2>&1 | grep -i rbuild"))
     said("root: enable", lambda text: "Failed" not in text, sh("systemctl daemon-reload; systemctl enable --now rbuild.socket rbuild-containers.service"))
@@ -200,13 +200,13 @@ else:
 
 
 def root_filesystem(folder, rbuild):
-    """Debian with systemd, rbuild, and what is asked of it."""
+    """Debian with systemd, rbuild, and the test script."""
     root = f"{folder}/root"
     if not os.path.exists(f"{root}/lib/systemd/systemd"):
         subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", "bookworm", root], check=True)
     subprocess.run(["strip", "-o", f"{root}/usr/bin/rbuild", rbuild], check=True)
     os.chmod(f"{root}/usr/bin/rbuild", 0o755)
-    # Nothing is there from an earlier time.
+    # Nothing is left from an earlier run.
     subprocess.run("rm -rf jobs var/lib/rbuild home/tester/.config home/tester/.local etc/systemd/system/rbuild* "
                    "etc/systemd/system/*/rbuild*", shell=True, cwd=root, check=True)
     os.makedirs(f"{root}/jobs")
@@ -223,7 +223,7 @@ def root_filesystem(folder, rbuild):
 
 
 def boot(root):
-    """Until the machine switches itself off; gives what was said."""
+    """Waits until the machine powers off; returns its output."""
     mounted = "/sys/fs/cgroup/unified"
     groups = mounted if os.path.isdir(mounted) else "/sys/fs/cgroup"
     subprocess.run(["sh", "-ec", BOOT, "sh", root, f"{groups}/rbuild-systemd-test"], stdin=subprocess.DEVNULL, timeout=1800)

@@ -34,7 +34,7 @@ const NSFS: u64 = 0x6e73_6673;
 const ATTEMPTS: usize = 50;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 
-/// The members are those of one folder.
+/// The processes of a store that share namespaces, by a folder of the store.
 #[derive(Debug, Clone)]
 pub struct Household {
     folder: PathBuf,
@@ -42,7 +42,7 @@ pub struct Household {
 
 /// This process's membership.
 struct Membership {
-    /// The process itself, because a fork of it is not a member.
+    /// The member's PID: a fork of it is not a member.
     process: u32,
     folder: PathBuf,
     /// Never closed: that would end the membership.
