@@ -77,13 +77,13 @@ impl Entry {
             (false, WaitFor::NotRunning) => Way::Known,
             (false, WaitFor::Removed) if has_ended => Way::Known,
             (false, _) => Pending::register(&self, Wish::Exit)?
-                .map_or_else(|| self.ask_for_end(what), |pending| Ok(Way::Pending(pending)))?,
-            (true, _) => self.ask_for_end(what)?,
+                .map_or_else(|| self.request_ending(what), |pending| Ok(Way::Pending(pending)))?,
+            (true, _) => self.request_ending(what)?,
         };
         Ok(Waiting { entry: self, what, removal, way })
     }
 
-    fn ask_for_end(&self, what: WaitFor) -> Result<Way, ContainerError> {
+    fn request_ending(&self, what: WaitFor) -> Result<Way, ContainerError> {
         let request = if what == WaitFor::Removed { Request::Wait } else { Request::WaitForExit };
         match self.connect_with(&request) {
             Err(ContainerError::MonitorDied) => Ok(Way::Known),

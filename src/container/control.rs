@@ -110,7 +110,7 @@ impl Entry {
         loop {
             match socket::connect(self.folder()) {
                 Ok(stream) => return Ok(stream),
-                Err(ContainerError::Io(error)) if is_nobody_there(&error.source) && begun.elapsed() < PATIENCE => {}
+                Err(ContainerError::Io(error)) if has_no_listener(&error.source) && begun.elapsed() < PATIENCE => {}
                 Err(error) => return Err(error),
             }
             if !Self::open(self.folder().to_owned())?.is_some_and(|entry| entry.is_running) {
@@ -121,7 +121,7 @@ impl Entry {
     }
 }
 
-fn is_nobody_there(error: &std::io::Error) -> bool {
+fn has_no_listener(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
 }
 

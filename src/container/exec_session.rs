@@ -107,7 +107,7 @@ fn in_terminal(
     if interactive {
         let (mut input, sender) = (copy(&master)?, sender.clone());
         // The thread ends with the process: nothing can wake it from waiting for a key.
-        std::thread::spawn(move || type_into(&mut input, &mut keys).then(|| sender.send(Heard::Leave)));
+        std::thread::spawn(move || forward_input(&mut input, &mut keys).then(|| sender.send(Heard::Leave)));
     }
     std::thread::spawn(move || {
         copy_all(master, io::stdout());
@@ -132,7 +132,7 @@ enum Heard {
 }
 
 /// Until the end of the input; true if the detach keys were typed.
-fn type_into(terminal: &mut File, keys: &mut DetachKeys) -> bool {
+fn forward_input(terminal: &mut File, keys: &mut DetachKeys) -> bool {
     let mut buffer = vec![0; BUFFER];
     loop {
         match io::stdin().read(&mut buffer) {

@@ -72,7 +72,7 @@ impl SignalsKept {
                 match policy {
                     SignalPolicy::PassOn => drop(sender.request(&Request::Signal { number })),
                     SignalPolicy::Ignore if !matches!(number, SIGHUP | SIGQUIT) => {}
-                    SignalPolicy::Ignore | SignalPolicy::Obey => obey(number),
+                    SignalPolicy::Ignore | SignalPolicy::Obey => default_action(number),
                 }
             }
         });
@@ -80,7 +80,7 @@ impl SignalsKept {
 }
 
 /// Does what the signal would without a handler, after restoring the terminal.
-fn obey(number: i32) {
+fn default_action(number: i32) {
     const IGNORED: [i32; 2] = [SIGCONT, SIGWINCH];
     if IGNORED.contains(&number) {
         return;

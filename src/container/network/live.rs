@@ -105,12 +105,14 @@ impl Live {
             Mode::None => {}
             Mode::OfProcess(pid) => live.isolation = NetworkIsolation::Namespace(Arc::new(namespace_of(*pid)?)),
             Mode::Networks(_) => match networks.open() {
-                Err(reason) if reason.is_no_pasta() && live.could_have_hosts() => live.take_hosts(&reason),
+                Err(reason) if reason.is_no_pasta() && live.can_use_host_network() => live.use_host_network(&reason),
                 Err(reason) if reason.is_no_way_out() => live.take_namespace(fresh, Some(reason))?,
                 opened => {
                     opened?;
                     match live.take_namespace(fresh, None) {
-                        Err(reason) if reason.is_forbidden() && live.could_have_hosts() => live.take_hosts(&reason),
+                        Err(reason) if reason.is_forbidden() && live.can_use_host_network() => {
+                            live.use_host_network(&reason)
+                        }
                         taken => taken?,
                     }
                 }
@@ -205,13 +207,13 @@ impl Live {
     }
 
     /// Whether the container only needs an uplink.
-    fn could_have_hosts(&self) -> bool {
+    fn can_use_host_network(&self) -> bool {
         let only_default = |requests: &[EndpointRequest]| requests.iter().all(|request| request.network == BRIDGE);
         self.request.ports.is_empty() && matches!(&self.request.mode, Mode::Networks(all) if only_default(all))
     }
 
     /// Programs that need an uplink can still run.
-    fn take_hosts(&mut self, reason: &NetworkError) {
+    fn use_host_network(&mut self, reason: &NetworkError) {
         self.warning = Some(format!("using the host's network, with less isolation: {}", chain(reason)));
         self.request.mode = Mode::Host;
         self.isolation = NetworkIsolation::Host;

@@ -108,7 +108,7 @@ impl WayOut {
 
     /// Waits until the namespace of that socket has a route.
     pub(super) fn wait(&self, inside: &Socket) -> Result<(), NetworkError> {
-        wait_for_route(inside, || if self.is_running() { None } else { Some(self.last_words()) })
+        wait_for_route(inside, || if self.is_running() { None } else { Some(self.error_message()) })
     }
 
     /// Ends pasta if it runs. The caller holds the lock of the `Household`.
@@ -130,7 +130,7 @@ impl WayOut {
         }
     }
 
-    fn last_words(&self) -> String {
+    fn error_message(&self) -> String {
         let mut bytes = Vec::new();
         // Unreadable messages are not shown.
         let _ = File::open(&self.path).and_then(|mut file| {
@@ -172,12 +172,12 @@ impl Pasta {
         let mut pasta = Self { child: sandbox::spawn_helper(command).doing("start pasta")? };
         wait_for_route(inside, || match pasta.child.try_wait() {
             Ok(None) => None,
-            _ => Some(pasta.last_words()),
+            _ => Some(pasta.error_message()),
         })?;
         Ok(pasta)
     }
 
-    fn last_words(&mut self) -> String {
+    fn error_message(&mut self) -> String {
         let mut text = String::new();
         if let Some(stderr) = &mut self.child.stderr {
             // Unreadable messages are not shown.

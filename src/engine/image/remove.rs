@@ -50,17 +50,17 @@ pub fn remove(store: &Store, word: &str, platforms: &[Platform], removal: Remova
     let chosen: Vec<ImageId> = chosen.collect::<Result<_, _>>()?;
     let all = info::find_all(store, word);
     if chosen.is_empty() || all.is_ok_and(|all| all.iter().all(|id| chosen.contains(id))) {
-        return remove_meant(store, word, removal);
+        return remove_one(store, word, removal);
     }
     let mut removed = Vec::new();
     for id in chosen {
-        removed.extend(remove_meant(store, &id.to_string(), Removal { force: true, ..removal })?);
+        removed.extend(remove_one(store, &id.to_string(), Removal { force: true, ..removal })?);
     }
     Ok(removed)
 }
 
 /// Only the name if the image has others, else the image.
-fn remove_meant(store: &Store, word: &str, removal: Removal) -> Result<Vec<Removed>, ImageError> {
+fn remove_one(store: &Store, word: &str, removal: Removal) -> Result<Vec<Removed>, ImageError> {
     let found = store.find_image(word)?;
     let image = info::one(store, &found.id)?;
     let Some(name) = found.reference else { return remove_by_id(store, &image, word, removal) };

@@ -87,7 +87,7 @@ impl<'a> Program<'a> {
     ) -> Result<()> {
         let mut terminal = terminal;
         if terminal.is_none() {
-            give_away_pipes(users::on_host(self.rights.users.as_deref(), &self.process.user)?.uid);
+            chown_pipes(users::on_host(self.rights.users.as_deref(), &self.process.user)?.uid);
         }
         let joining = std::mem::replace(&mut self.rights.joining, Joining::Done);
         let joins_last = joining.is_last();
@@ -337,7 +337,7 @@ fn lead_session(terminal: Option<Terminal>) -> Result<()> {
 
 /// Pipes belong to the user who created them; a program that opens `/dev/stdout` must own its end. Files are left
 /// alone.
-fn give_away_pipes(uid: u32) {
+fn chown_pipes(uid: u32) {
     if uid == 0 {
         return;
     }

@@ -76,7 +76,7 @@ impl Root {
         let (mount, upper, scratch) = match opened {
             Err(tree) => (tree, None, None),
             Ok(stack) => {
-                let (mount, stack, scratch) = mount_stack_somehow(stack, &staging, users.as_deref())?;
+                let (mount, stack, scratch) = mount_stack_with_fallback(stack, &staging, users.as_deref())?;
                 (mount, stack.upper.map(|(upper, _)| upper), scratch)
             }
         };
@@ -173,7 +173,7 @@ pub(in crate::container::sandbox) fn mount_stack(
 /// The merged tree of a stack. If its upper folder is on a filesystem that overlayfs can't use for that (the overlayfs
 /// of a container's own root, FUSE, network filesystems), changes go to the staging area's memory, and the upper folder
 /// becomes the topmost layer. Returns the stack as mounted, and the folder in memory.
-fn mount_stack_somehow(
+fn mount_stack_with_fallback(
     stack: OpenStack,
     staging: &OwnedFd,
     users: Option<&Users>,
