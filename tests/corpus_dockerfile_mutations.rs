@@ -9,8 +9,7 @@ use rbuild::language::dockerfile::words::Lexer;
 use rbuild::language::dockerfile::{mount, parse, report::Report};
 
 const MUTATIONS: usize = 10_000;
-/// CPU time, which does not depend on the machine's load. Far more than any input needs; a hang or quadratic time would
-/// exceed it.
+/// CPU time, whatever the machine's load: far more than any input needs, but not enough for a hang or quadratic time.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// What mutations insert: the characters with a meaning, and some that break text.

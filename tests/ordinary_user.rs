@@ -1,5 +1,4 @@
-//! The main functions without root: as the user who runs the tests, or if that is root, as the first user with
-//! subordinate IDs.
+//! The main functions without root: as the user who runs the tests, or as the first user with subordinate IDs.
 
 mod common;
 

@@ -1,5 +1,4 @@
-//! A container as an OCI bundle: a folder from which runc and crun start the same program with the same files and
-//! rights.
+//! A container as an OCI bundle: a folder from which runc and crun start the same program with the same rights.
 
 use std::path::Path;
 

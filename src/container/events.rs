@@ -16,8 +16,7 @@ pub(super) fn add(containers: &Containers, record: &Record, action: &str, facts:
     Events::of(containers.store_root()).add(&of_container(record, action, facts));
 }
 
-/// Reports that a container has mounted its volumes, joined its networks, and started; `attach` is reported too, if
-/// given.
+/// Reports a start: volumes are mounted, networks joined, the container runs, and `attach`, if given.
 pub(super) fn add_start(containers: &Containers, record: &Record, networks: &[NetworkRecord], attach: Option<Attach>) {
     let mut events = Vec::new();
     if attach.is_some_and(Attach::is_any) {

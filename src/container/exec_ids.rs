@@ -17,8 +17,7 @@ const FOLDER: &str = "exec";
 pub(super) struct ExecId(Option<PathBuf>);
 
 impl ExecId {
-    /// Records that the process runs in the container of that folder. If the disk is full, the program runs without
-    /// being listed.
+    /// Records that the process runs in the container of that folder. On a full disk, the program is just not listed.
     pub(super) fn new(folder: &Path, pid: i32, id: &str) -> Self {
         let folder = folder.join(FOLDER);
         let write = || -> std::io::Result<PathBuf> {

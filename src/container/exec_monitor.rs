@@ -38,8 +38,7 @@ struct Ends {
     terminal: Option<File>,
 }
 
-/// Starts the program and stays with it until it ends. `client` is told whether it could be started, and then gets its
-/// streams.
+/// Starts the program and stays with it until it ends. `client` is told whether it started, and then gets its streams.
 pub fn run_exec(entry: &Entry, mut record: ExecRecord, client: UnixStream) -> Result<(), ContainerError> {
     let folder = ExecRecord::folder(entry);
     // Once the record says that the program runs, others may ask for a resize.

@@ -120,8 +120,7 @@ impl Files<'_> {
         Containers::of(self.folder.parent().and_then(Path::parent).unwrap_or(self.folder))
     }
 
-    /// The user with that name or number, according to the container's own files: a later start sees users that were
-    /// added meanwhile.
+    /// The user with that name or number in the container's own files, which may have changed since it was created.
     fn user(&self, name: &str) -> Result<ProcessUser, ContainerError> {
         let mut layers = self.layers.to_vec();
         layers.push(self.folder.join("upper"));

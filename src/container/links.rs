@@ -1,5 +1,4 @@
-//! `--link` on the default network, where containers don't resolve each other's names: lines of the hosts file, and
-//! variables.
+//! `--link` on the default network, which has no name resolution: lines of the hosts file, and variables.
 
 use std::net::IpAddr;
 

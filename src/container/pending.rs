@@ -1,5 +1,4 @@
-//! Clients that wait for a container to be started: they are attached before its program prints anything, or want to
-//! know how it ends.
+//! Clients that wait for a container's start: to be attached before its program prints anything, or to learn its end.
 //!
 //! ```text
 //! containers/<id>/pending/<what>-<random>   a socket on which a client listens

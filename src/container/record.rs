@@ -66,8 +66,7 @@ pub struct ContainerConfig {
     pub run: RunConfig,
 }
 
-/// The configuration of a container's endpoint in a network: the part of docker's `EndpointSettings` that is set before
-/// it starts.
+/// A container's endpoint in a network, as configured: what docker's `EndpointSettings` has before the start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EndpointConfig {

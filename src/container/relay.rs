@@ -210,8 +210,7 @@ fn write_all(mut to: &File, mut bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Forwards all input until its end, or until the program closes its stdin. Input from a pipe is spliced without a
-/// copy. Input from a file is always copied: spliced pages would be those of the file itself, and the container must
-/// not get at them.
+/// copy. Input from a file is always copied: spliced pages would be the file's own, which the container must not reach.
 fn pass_input(from: io::Stdin, to: File) {
     let is_pipe = rustix::fs::fstat(&from)
         .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo);

@@ -59,8 +59,7 @@ pub(super) fn from_others(
     Ok(taken)
 }
 
-/// What the sandbox mounts for a volume, which is filled from the image if it is empty; and whether the volume itself
-/// is read-only.
+/// What the sandbox mounts for a volume, which is filled from the image if empty; and whether it is read-only itself.
 pub(super) fn source(
     containers: &Containers,
     mount: &MountPoint,

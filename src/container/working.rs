@@ -1,6 +1,5 @@
 //! The root filesystem of a container without namespaces, while it is in use: a copy of all its layers, in the
-//! container's folder. What was changed in it is merged into the container's upper folder once nobody uses it any
-//! longer.
+//! container's folder. Its changes are merged into the upper folder once nobody uses it any longer.
 //!
 //! ```text
 //! working/root  the copy
@@ -112,8 +111,7 @@ fn put(root: &mut WorkingRoot, mount: &Mount) -> Result<(), ContainerError> {
     Ok(())
 }
 
-/// The root of a running container, and a lock that keeps it while it or a copy of its descriptor is held; `None` if it
-/// is gone.
+/// A running container's root, and a lock that keeps it while any copy of its descriptor is open; `None` if it is gone.
 pub(super) fn of_running(folder: &Path) -> Result<Option<(PathBuf, File)>, ContainerError> {
     let lock = folder.join(FOLDER).join(LOCK);
     let file = match File::open(&lock) {

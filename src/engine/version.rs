@@ -13,8 +13,7 @@ pub const API: &str = "1.51";
 /// The oldest supported version of docker's API.
 pub const LEAST_API: &str = "1.24";
 
-/// The version to report as docker's: the docker version it was compared with, followed by rbuild's as semver build
-/// metadata.
+/// The version to report as docker's: the one it was compared with, and rbuild's own as semver build metadata.
 pub fn of_docker() -> String {
     format!("{DOCKER}+rbuild{}", env!("CARGO_PKG_VERSION"))
 }

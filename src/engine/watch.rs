@@ -57,8 +57,7 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Returns after something has changed since the build read it, and no further change follows; false if it was
-    /// stopped.
+    /// Returns once something has changed since the build read it, and no more changes follow; false if it was stopped.
     pub fn wait(&self, stop: &Cancellation) -> Result<bool, IoError> {
         let (stopped, end) = io::pipe().at("make", "a pipe")?;
         let end = std::sync::Mutex::new(Some(end));

@@ -14,7 +14,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Of a file that is locked; nothing where its name is gone, or another file's.
+    /// Wraps a locked file; `None` if its name is gone or belongs to another file.
     fn of(path: PathBuf, file: File) -> Result<Option<Self>, StoreError> {
         let held = file.metadata().at("read", &path)?.ino();
         let is_named = std::fs::metadata(&path).is_ok_and(|named| named.ino() == held);
@@ -41,7 +41,7 @@ impl Store {
         }
     }
 
-    /// The same lock, or nothing while another process or thread holds it.
+    /// The same lock; `None` while another process or thread holds it.
     pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, StoreError> {
         loop {
             let (path, file) = self.open_lock(name)?;

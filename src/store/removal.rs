@@ -1,4 +1,4 @@
-//! Layers and blobs that nothing needs any more.
+//! Removes layers and blobs that nothing needs any longer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::base::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::ImageConfig;
 
-/// The largest config that is read.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 /// Layers that nobody uses, and that nobody can start to use before they are removed or found to be needed.

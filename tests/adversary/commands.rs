@@ -1,5 +1,4 @@
-//! Every command that reads or writes a container's files, while the container exchanges folders, files and FIFOs with
-//! links to the host's.
+//! Every command that uses a container's files, while the container exchanges them with links to the host's.
 
 use std::process::Command;
 

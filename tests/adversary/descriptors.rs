@@ -1,5 +1,4 @@
-//! A program's standard streams are rbuild's pipes, so that it has no file of the host's that it could reopen through
-//! /proc/self/fd.
+//! A program's streams are rbuild's pipes: there is no file of the host's that it could reopen through /proc/self/fd.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

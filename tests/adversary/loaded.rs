@@ -171,8 +171,7 @@ fn what_is_said_twice_is_what_its_digests_say() {
                 is_what_it_says(&machine, &canary, "made", what);
                 machine.run(&["rmi", "-f", "made"]);
             }
-            // Of duplicates, the last one counts, as when they are unpacked: a name may move, and its image is
-            // complete.
+            // The last duplicate counts, as when they are unpacked: a name may move, and its image is complete.
             is_what_it_says(&machine, &canary, "busybox", what);
             let wrong = [
                 "a layer that is",

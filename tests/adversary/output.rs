@@ -7,8 +7,8 @@ use std::net::TcpListener;
 use super::common::TestStore;
 use super::common::screen::Screen;
 
-/// Title, clipboard, clear screen, a C1 control, delete, overwriting a line, reversed direction: as arguments of the
-/// shell's `printf`.
+/// Title, clipboard, clear screen, a C1 control, delete, overwriting a line, reversed direction: for the shell's
+/// `printf`.
 const ATTACK: &str = r"\033]0;TITLE\007\033]52;c;aGk=\007\033[2J\302\233H\177safe\rover\342\200\256";
 
 /// What must not reach a terminal, from any source.

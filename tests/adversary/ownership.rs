@@ -339,8 +339,7 @@ fn nobody_else_locks_the_networks_even_of_an_older_version() {
     assert_eq!(answer.code(), Some(0), "{}{}", answer.stdout(), answer.stderr());
 }
 
-/// The user whose ID a container's program has may look into its root (ptrace(2)), bypassing the store's folders, which
-/// are closed to them.
+/// The user with a container program's ID may look into its root (ptrace(2)), bypassing the store's closed folders.
 #[test]
 fn setuid_programs_of_a_step_give_no_rights_to_who_gets_at_its_root() {
     if Stranger::new().is_none() {

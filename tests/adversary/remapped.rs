@@ -1,5 +1,4 @@
-//! The attacks on containers of root with their own users (`--userns=remap`): rbuild acts for them with root's rights
-//! nevertheless.
+//! The attacks on root's containers with their own users (`--userns=remap`), for which rbuild acts with root's rights.
 
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -1,5 +1,4 @@
-//! `kill -9` of the service in the middle of each verb: the next one answers, nothing is half finished, and the request
-//! can be repeated.
+//! `kill -9` of the service in each verb: the next one answers, nothing is half finished, and a repetition works.
 //!
 //! `RBUILD_TEST_KILLS=300` kills that often, at other moments each time.
 

@@ -1,5 +1,4 @@
-//! A client disconnects in the middle: what can be stopped stops, what is complete stays, and the service keeps nothing
-//! of it.
+//! A client disconnects in the middle: what can be stopped stops, the rest completes, and the service forgets it.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;

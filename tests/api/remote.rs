@@ -76,8 +76,7 @@ fn certificates(folder: &Path) -> Option<PathBuf> {
     Some(folder.to_owned())
 }
 
-/// A connection to a server whose certificate `own` has signed, with a client certificate of one of the authorities, or
-/// none.
+/// A connection to a server with a certificate of `own`, with a client certificate of one of the authorities or none.
 fn secure(stream: TcpStream, folder: &Path, signed_by: Option<&str>) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.join("own/ca.pem")).unwrap()).unwrap();

@@ -70,8 +70,7 @@ impl TestStore {
         Self::empty().load()
     }
 
-    /// The same as `with_busybox`, in memory if there is enough: syncing in the background takes no time, but minutes
-    /// on a busy disk.
+    /// The same as `with_busybox`, in memory if there is enough: syncing takes no time, but minutes on a busy disk.
     pub fn in_memory() -> Option<Self> {
         const ENOUGH: u64 = 1 << 30;
         let memory = Path::new("/dev/shm");

@@ -45,9 +45,8 @@ impl User {
             must_run("chown", &[&format!("{user}:{group}"), &home.path().display().to_string()]);
         }
         let user = Self { ids, home };
-        // The user may not have access to the folder where rbuild was built. Copied by another process: a thread that
-        // starts a process at this moment would inherit the file while it is open for writing, and such a program can't
-        // be executed.
+        // The user may have no access to rbuild's build folder. Copied by another process: a thread that starts one at
+        // this moment would inherit the file while it is open for writing, and such a program can't be executed.
         must_run("cp", &[env!("CARGO_BIN_EXE_rbuild"), &user.program().display().to_string()]);
         std::fs::copy(busybox_archive()?, user.home.path().join("busybox.tar")).unwrap();
         Some(user)

@@ -84,8 +84,7 @@ fn the_runtime_is_out_of_reach() {
     assert!(seen.lines().all(|line| line == "/bin/busybox"), "{seen}");
 }
 
-/// Not a test, but the program that tests run inside of containers, to make system calls that no program of the image
-/// makes.
+/// Not a test, but a program for containers, which makes system calls that no program of the image makes.
 #[test]
 fn probe() {
     if std::env::var_os("RBUILD_TEST_PROBE").is_none() {

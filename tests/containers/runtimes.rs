@@ -29,8 +29,7 @@ impl Foreign {
         Answer::of(self.command(arguments))
     }
 
-    /// crun refuses to work if a cgroup v2 hierarchy has controllers beside v1, which this machine's may have: then it
-    /// is hidden.
+    /// crun refuses to work if a cgroup v2 hierarchy has controllers beside v1, as here perhaps: then it is hidden.
     fn command(&self, arguments: &[&str]) -> Command {
         let unified = Path::new("/sys/fs/cgroup/unified/cgroup.controllers");
         if self.runtime != "crun" || !unified.exists() {

@@ -120,8 +120,7 @@ fn bridges_of_a_deleted_store_go_with_the_next_prune() {
     kept.says(&prune);
     assert!(own.exists() && other.exists());
     deleted.0.delete();
-    // A bridge stays while something is attached to it, and the kernel removes a dead container's interface in the
-    // background.
+    // A bridge stays while it is in use, and the kernel removes a dead container's interface in the background.
     wait_until("the bridge is gone", || {
         kept.says(&prune);
         !other.exists()

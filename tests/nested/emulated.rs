@@ -1,6 +1,5 @@
-//! RUN without any rights (`--isolation emulated`): an ordinary user in a container without capabilities or the right
-//! to create namespaces. Layers are the same as on a machine, and programs can't access anything of the surrounding
-//! container.
+//! RUN without any rights (`--isolation emulated`): an ordinary user in a container without capabilities or new
+//! namespaces. Layers are the same as on a machine, and programs can't access the surrounding container.
 
 use std::path::Path;
 

@@ -66,8 +66,7 @@ fn forward(address: &str) -> u16 {
     port
 }
 
-/// A machine with rbuild's own image, sources in `workspace/app`, and a registry that its containers know as
-/// `registry.example`.
+/// A machine with rbuild's image, sources in `workspace/app`, and a registry called `registry.example` in containers.
 struct Place {
     store: TestStore,
     registry: TestRegistry,
@@ -111,8 +110,7 @@ impl Place {
         self.store.run(&line)
     }
 
-    /// Runs a script in the image with a shell and the sources, as root, Docker's default, unless `options` say
-    /// otherwise.
+    /// Runs a script in the image with a shell and the sources, as root unless `options` say otherwise.
     fn script(&self, script: &str, options: &[&str], variables: &[(&str, &str)]) -> Answer {
         let workspace = format!("{}:/workspace", self.folder("workspace"));
         let mut all = vec!["-v".to_owned(), workspace, "-w".to_owned(), "/workspace/app".to_owned()];

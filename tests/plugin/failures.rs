@@ -116,8 +116,7 @@ fn a_folder_that_is_not_writable_is_named_and_left_as_it_is() {
     assert!(said.contains("/proc/nowhere/cli-plugins"), "{said}");
 }
 
-/// The whole image is sent to an engine that refuses layers it said it had; if it refuses that, too, its error is
-/// quoted.
+/// An engine that refuses layers it said it had gets the whole image; if it refuses that, too, its error is quoted.
 #[test]
 fn an_engine_that_has_lost_what_it_said_it_had_and_refuses_the_rest_is_quoted() {
     let Some(store) = with_context() else { return };

@@ -103,8 +103,7 @@ fn tilts(begins: &str) -> String {
 fn the_commands_for_tilt_push_and_load() {
     let Some(store) = with_context() else { return };
     let (engine, registry) = (TestEngine::start(), TestRegistry::start());
-    // The variables that Tilt sets (`internal/build/custom_builder.go`), with a registry of the cluster and without
-    // one.
+    // Tilt's variables (`internal/build/custom_builder.go`), with a registry of the cluster and without one.
     let image = registry.name("app:tilt-build-1");
     let variables = [
         ("EXPECTED_REF", image.as_str()),

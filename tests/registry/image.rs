@@ -52,8 +52,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Puts an image of these layers (media type suffix, blob, tar stream) into the registry; returns the manifest's
-/// digest.
+/// Puts an image of these layers (media type suffix, blob, tar stream) into the registry; returns its digest.
 pub fn put_image(registry: &TestRegistry, repository: &str, tag: &str, layers: &[(&str, Vec<u8>, Vec<u8>)]) -> String {
     let mut config = ImageConfig::scratch(&host_platform());
     let mut descriptors = Vec::new();

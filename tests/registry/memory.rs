@@ -1,5 +1,4 @@
-//! The memory that a large layer needs. RBUILD_TEST_LAYER_MIB sets its size: by default 96 MiB, which is more than
-//! rbuild may ever use.
+//! The memory that a large layer needs: of RBUILD_TEST_LAYER_MIB, by default 96 MiB, more than rbuild may ever use.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! GitHub Actions' cache, as much of its second service as a cache needs: Twirp calls, and Azure blobs with signed
-//! URLs.
+//! GitHub Actions' cache, as much of its second service as is needed: Twirp calls, and Azure blobs with signed URLs.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::collections::HashMap;

@@ -1,5 +1,4 @@
-//! A registry in this process: blobs, manifests, uploads and mounts. It counts all requests, and has faults where a
-//! test wants them.
+//! A registry in this process: blobs, manifests, uploads and mounts. It counts requests, and has faults on demand.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::collections::{BTreeMap, HashMap};

@@ -207,8 +207,7 @@ fn changed_notes_are_named_and_never_believed() {
     assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
 }
 
-/// Bytes of the database: whatever changes, an image is right, rebuilt or refused. `RBUILD_TEST_FLIPS=200` changes that
-/// many.
+/// Bytes of the database: whatever changes (`RBUILD_TEST_FLIPS=200` times), an image is right, rebuilt or refused.
 #[test]
 fn no_changed_byte_of_the_database_makes_another_image() {
     let Some(store) = built() else { return };

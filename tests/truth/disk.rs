@@ -1,5 +1,4 @@
-//! A full disk for each kind of write: the error says so, nothing is left half written, and the store works again once
-//! there is space.
+//! A full disk for each kind of write: an error, nothing left half written, and a working store once there is space.
 
 use std::fs;
 

@@ -2,8 +2,7 @@
 
 use super::host::{Host, await_server, for_everybody, has_interface, left_of, serve};
 
-/// What a container gets from the server with that name. (The shell stays the first process: timeout could not end
-/// that.)
+/// What a container gets from that server. (The shell stays the first process, which timeout could not end.)
 const FETCH: &str = "timeout 60 wget -q -O- http://webhost/index.html; exit $?";
 /// The same if it must not get anything, and would wait for it.
 const TRY: &str = "timeout 2 wget -q -O- http://webhost/index.html; exit $?";

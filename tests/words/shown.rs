@@ -114,8 +114,7 @@ fn times_have_dockers_forms() {
     assert!(answer.ok().stdout().starts_with("2024-01-01T02:00:00"));
 }
 
-/// An image's config comes last where the answer is shown, with its fields sorted by name; a template uses docker's
-/// type.
+/// An image's config comes last in shown answers, with its fields sorted by name; a template uses docker's type.
 #[test]
 fn an_image_is_shown_as_dockers() {
     let Some(store) = TestStore::loaded() else { return };

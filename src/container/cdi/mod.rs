@@ -1,5 +1,4 @@
-//! The Container Device Interface: devices that a host describes in files and containers request by name (CDI's
-//! SPEC.md).
+//! The Container Device Interface (CDI's SPEC.md): devices that a host describes and containers request by name.
 //!
 //! Reads the specifications and returns what a container needs to use a device. Knows neither the sandbox nor builds:
 //! both `RUN --device` and `run --device` apply the result.

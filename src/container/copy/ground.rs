@@ -32,9 +32,8 @@ impl Ground {
     }
 }
 
-/// Makes a path absolute and removes `.`, `..` and doubled slashes lexically, as docker does, whether the removed parts
-/// exist or not. Relative paths are relative to `base`. A trailing `/` (a folder is meant) or `/.` (its contents are
-/// meant) is kept.
+/// Makes a path absolute and removes `.`, `..` and doubled slashes lexically, as docker does. Relative paths are
+/// relative to `base`. A trailing `/` (a folder is meant) or `/.` (its contents are meant) is kept.
 pub(super) fn cleaned(path: &Path, base: &Path) -> PathBuf {
     use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
     let mut clean = PathBuf::from("/");

@@ -51,8 +51,7 @@ pub(super) fn unpack<R: Read>(stream: R, receiver: &Receiver) -> Result<R, CopyE
 
 struct Unpacker<'a> {
     receiver: &'a Receiver,
-    /// The final modes and times of folders: writing in a folder changes its time, and may need more rights than its
-    /// mode allows.
+    /// The final modes and times of folders: writing in a folder changes its time, and its mode may forbid that.
     folders: Vec<(PathBuf, u32, i64)>,
     /// The first device that could not be created.
     not_made: Option<CopyError>,

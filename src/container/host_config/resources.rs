@@ -1,5 +1,4 @@
-//! Limits, devices and ports, which docker's JSON has as plain numbers and names: zero, or an empty string or list,
-//! means unset.
+//! Limits, devices and ports, as plain numbers and names in docker's JSON: zero or empty means unset.
 
 use std::collections::BTreeMap;
 

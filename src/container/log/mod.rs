@@ -1,8 +1,6 @@
-//! A container's output, stored as docker's `json-file` does: a JSON object per line, in files that are rotated when
-//! they are full.
+//! A container's output, stored like docker's `json-file`: a JSON object per line, in files that are rotated.
 //!
-//! The driver `local` stores the same lines, with docker's limits for it (5 files of 20 MB, all but the first
-//! compressed).
+//! The driver `local` stores the same lines, with docker's limits for it (5 files of 20 MB, the older ones compressed).
 
 mod line;
 mod reader;

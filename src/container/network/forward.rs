@@ -1,6 +1,5 @@
 //! Forwards connections to published ports that the kernel can't translate: from the host's loopback, from containers
-//! of the same bridge, and from IPv6 to a container with IPv4 only. If the bridge is not on the host, these are all
-//! connections.
+//! of the same bridge, and from IPv6 to a container with IPv4 only; or all, if the bridge is not on the host.
 
 use std::collections::HashMap;
 use std::io;

@@ -219,8 +219,8 @@ impl Live {
         self.isolation = NetworkIsolation::Host;
     }
 
-    /// Starts the name server, unless it runs. A container that is only in the default network has none: it asks the
-    /// host's servers.
+    /// Starts the name server, unless it runs. A container in the default network alone uses the host's servers
+    /// instead.
     pub fn resolve_names(&mut self) -> Result<(), NetworkError> {
         let NetworkIsolation::Namespace(namespace) = &self.isolation else { return Ok(()) };
         if self.resolver.is_some() {

@@ -1,5 +1,4 @@
-//! Creates, finds and removes the networks of a store. Their records are in the store; what is in use is in the state
-//! folder.
+//! Creates, finds and removes a store's networks. Records are in the store; what is in use, in the state folder.
 //!
 //! ```text
 //! <store>/networks/<id>.json

@@ -1,5 +1,4 @@
-//! pasta (package `passt`): forwards the connections of a network namespace through ordinary sockets, without
-//! privileges.
+//! pasta (package `passt`): forwards a network namespace's connections through ordinary sockets, unprivileged.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};

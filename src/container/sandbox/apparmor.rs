@@ -16,8 +16,7 @@ pub const DEFAULT_APPARMOR_PROFILE: &str = "rbuild-default";
 /// The kernel's list of loaded profiles: one per line, each followed by its mode.
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
 
-/// The profile text that was loaded last, so that a newer rbuild loads its own. Like the profile, it is gone after a
-/// reboot.
+/// The profile text that was loaded last, so that a newer rbuild loads its own. A reboot removes it, and the profile.
 const MARK: &str = "/run/rbuild/apparmor-profile";
 
 /// The feature ABI of the profile's rules, from AppArmor's package since version 3.
@@ -26,8 +25,7 @@ const ABI: &str = "/etc/apparmor.d/abi/3.0";
 const PARSER: &str = "apparmor_parser";
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
-/// Whether containers can be confined here: AppArmor is enabled, and rbuild is root of the host, not of a container or
-/// a user namespace.
+/// Whether containers can be confined here: AppArmor is enabled, and rbuild is the host's root, in no user namespace.
 pub fn is_apparmor_usable() -> bool {
     lsm::has_apparmor()
         && user_namespace::entered().is_none()

@@ -24,8 +24,7 @@ pub(super) fn replace_arguments(name: &str) {
     unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), place.start as *mut u8, text.len()) };
 }
 
-/// The address range of a process's arguments (`arg_start` and `arg_end` of proc_pid_stat(5)); zeros if access is
-/// denied.
+/// The address range of a process's arguments (`arg_start`, `arg_end` of proc_pid_stat(5)); zeros if denied.
 fn place(stat: &str) -> Option<Range<usize>> {
     /// The field number of `arg_start`; the second field is the program's name, which may contain anything.
     const START: usize = 48;

@@ -81,8 +81,7 @@ pub enum MountSource {
     /// A file or folder that rbuild manages for containers, such as a volume: its owners are IDs of the container's
     /// user namespace. Mounts below it are included.
     Own(#[serde(with = "os_bytes")] PathBuf),
-    /// `path` in a folder that containers write to: resolved within it, once, when it is mounted. Mounts below it are
-    /// included.
+    /// `path` in a folder that containers write to: resolved within it once, when it is mounted, with mounts below it.
     Within {
         #[serde(with = "os_bytes")]
         folder: PathBuf,
@@ -91,8 +90,7 @@ pub enum MountSource {
         /// Whether rbuild manages it, as in `Own`.
         is_own: bool,
     },
-    /// A folder (or file) `path` in a merged stack of layers, as in `--mount=type=bind,from=stage`. With an `upper`,
-    /// writes go there.
+    /// A path in a merged stack of layers, as in `--mount=type=bind,from=stage`. With an `upper`, writes go there.
     Stack {
         stack: Stack,
         #[serde(with = "os_bytes")]
@@ -155,8 +153,7 @@ pub struct Process {
     pub terminal: bool,
     pub limits: Vec<ResourceLimit>,
     pub oom_score_adjust: Option<i32>,
-    /// Runs a small init as process 1, which reaps zombies and forwards signals (`--init`). Otherwise the program
-    /// itself is process 1.
+    /// Runs a small init as process 1, which reaps zombies and forwards signals (`--init`), before the program.
     pub init: bool,
 }
 
@@ -185,8 +182,7 @@ pub struct Stdio {
     pub stderr: Stream,
 }
 
-/// Never a stream that this process was given by its caller: a program can reopen its files with more access than they
-/// were passed with.
+/// Never a stream of this process's caller: a program can reopen its files with more access than they were given with.
 #[derive(Debug, Default)]
 pub enum Stream {
     /// A null device.

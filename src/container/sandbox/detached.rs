@@ -65,8 +65,7 @@ pub fn execute_detached(identity: Identity) -> io::Result<UnixStream> {
     Ok(ours)
 }
 
-/// This process's end of the stream if it was executed with the role `identity`. Programs that it starts don't inherit
-/// it.
+/// This process's end of the stream if it was executed with the role `identity`. Programs don't inherit it.
 pub fn take_stream(identity: Identity) -> io::Result<UnixStream> {
     let stream = io::stdin().as_fd().try_clone_to_owned()?;
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
@@ -77,8 +76,7 @@ pub fn take_stream(identity: Identity) -> io::Result<UnixStream> {
     Ok(UnixStream::from(stream))
 }
 
-/// Resets the umask for a program that creates files for other users: this process's own umask denies others all
-/// access.
+/// Resets the umask for a program that creates files for other users: this process's own denies others all access.
 pub fn with_usual_umask(command: &mut Command) {
     let set = || {
         // SAFETY: takes a number and cannot fail.

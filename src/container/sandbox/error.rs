@@ -81,8 +81,7 @@ impl InitError {
     }
 }
 
-/// Like docker, decides by the kind of error, wherever it comes from: 127 for something missing, 126 for denied access
-/// or a folder.
+/// Like docker, decides by the kind of error: 127 for something missing, 126 for denied access or a folder.
 pub fn code_of(error: &io::Error) -> u8 {
     match error.kind() {
         io::ErrorKind::NotFound => 127,
@@ -93,8 +92,7 @@ pub fn code_of(error: &io::Error) -> u8 {
 }
 
 impl SandboxError {
-    /// The exit code of `docker run`: 127 for a missing program, 126 for one that can't be executed; see `code_of` for
-    /// the rest.
+    /// The exit code of `docker run`: 127 for a missing program, 126 if it can't be executed; else see `code_of`.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Init(error) => error.exit_code(),

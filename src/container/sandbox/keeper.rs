@@ -1,7 +1,6 @@
 //! A process that waits for the end of this one, and then kills a container that would otherwise run unwatched.
 //!
-//! The kernel kills the containers that rbuild starts itself together with their monitor. Containers of other runtimes
-//! have no such tie.
+//! The kernel kills rbuild's own containers together with their monitor. Containers of other runtimes have no such tie.
 
 use std::ffi::{CString, OsStr, c_char};
 use std::io;

@@ -1,8 +1,7 @@
 //! Removes what was created in a layer only as a mount point.
 //!
 //! The program has written to that layer since: its folders may have become links, or have been renamed. So each path
-//! is resolved beneath the layer's folder, without following links or entering other filesystems, and only what was
-//! created is removed.
+//! is resolved beneath the layer's folder, without links or other filesystems, and only what was created is removed.
 
 use std::path::Path;
 
@@ -12,8 +11,7 @@ use super::channel::CreatedMountPoint;
 use crate::base::foreign::{Folder, Tree};
 use crate::base::io_error::IoError;
 
-/// Removes the mount points, unless the program has put something into them. The standard folders stay, as with
-/// BuildKit.
+/// Removes the mount points, unless the program has put something into them. As in BuildKit, standard folders stay.
 pub fn remove_mount_points(upper: &Path, created: &[CreatedMountPoint]) -> Result<(), IoError> {
     if created.is_empty() {
         return Ok(());

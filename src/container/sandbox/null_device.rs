@@ -23,8 +23,7 @@ pub fn null_device() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(HOSTS, flags, Mode::empty())?)
 }
 
-/// The device of a running container, which saves a filesystem; a separate one if the container has something else
-/// there.
+/// The device of a running container, which saves a filesystem; a separate one if it has something else there.
 pub(super) fn null_device_in(container: i32) -> io::Result<OwnedFd> {
     match of_container(Path::new(&format!("/proc/{container}/root"))) {
         Some(own) => Ok(own),

@@ -1,8 +1,7 @@
 //! Locks on single bytes of a file that belong to a process (fcntl(2), `F_SETLK`). The kernel reports who holds a lock,
 //! and releases the locks of a process that ends; a forked child has none of them.
 //!
-//! A process that closes any descriptor of a file loses all its locks on it: a process that holds one must not open the
-//! file a second time.
+//! A process that closes any descriptor of a file loses all its locks on it: it must not open the file a second time.
 
 use std::fs::File;
 use std::io;
@@ -25,8 +24,7 @@ pub(super) fn let_go(file: &File, byte: i64) -> io::Result<()> {
     call(file, libc::F_SETLK, lock(libc::F_UNLCK, byte, 1)).map(drop)
 }
 
-/// One of the other processes that have locked any of `count` bytes from `first` on; of all following bytes if `count`
-/// is 0.
+/// One of the other processes that have locked any of `count` bytes from `first` on; of all that follow if 0.
 pub(super) fn holder(file: &File, first: i64, count: i64) -> io::Result<Option<Holder>> {
     let found = call(file, libc::F_GETLK, lock(libc::F_WRLCK, first, count))?;
     let is_held = i32::from(found.l_type) != libc::F_UNLCK;

@@ -163,8 +163,7 @@ impl Drop for Holder {
     }
 }
 
-/// The child's code: waits for the go-ahead, creates a network namespace in its user namespace, reports the result, and
-/// waits to be killed.
+/// The child's code: waits, creates a network namespace in its user namespace, reports that, and waits to be killed.
 ///
 /// # Safety
 /// Only in a child that was just forked.

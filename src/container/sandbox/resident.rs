@@ -3,8 +3,7 @@
 use std::fs;
 
 /// Drops the program's code from this process's memory. Pages that are needed again are mapped from the page cache,
-/// where other processes of the program have them too; so this is for a process that has started and has little left to
-/// do.
+/// where other processes have them too; so this is for a process that has little left to do.
 pub fn let_go_of_code() {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     for (start, end) in maps.lines().filter_map(code_of) {
@@ -17,8 +16,7 @@ pub fn let_go_of_code() {
     }
 }
 
-/// The range of a line of proc_pid_maps(5) that is a file's code. Other read-only parts may have been changed before
-/// they were protected.
+/// The range of a line of proc_pid_maps(5) that is a file's code. Other read-only parts may have been changed earlier.
 fn code_of(line: &str) -> Option<(usize, usize)> {
     let mut fields = line.split_whitespace();
     let (range, rights) = (fields.next()?, fields.next()?);

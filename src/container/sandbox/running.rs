@@ -209,8 +209,7 @@ impl Running {
         self.handle.pidfd.as_fd()
     }
 
-    /// Measures resources from now on. `has_network`: the traffic of its network is its own, or that of its store's
-    /// containers.
+    /// Measures resources from now on. `has_network`: its network's traffic is its own, or its store's containers'.
     pub fn watch(&mut self, has_network: bool) {
         self.watch = Some(Box::new(Watch::begin(self.handle.pid, has_network)));
     }

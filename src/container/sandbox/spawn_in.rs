@@ -31,8 +31,7 @@ pub struct Inside<'a> {
     pub reaches_sockets: bool,
 }
 
-/// Starts a program in a container. It ends when the container does. The result is a child of this process, like any
-/// other.
+/// Starts a program in a container, as a child of this process. It ends when the container does.
 pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<Running, SandboxError> {
     let gone = || SandboxError::Start { action: "find the container", source: std::io::ErrorKind::NotFound.into() };
     let pid = Pid::from_raw(inside.pid).ok_or_else(gone)?;

@@ -34,15 +34,13 @@ pub struct Host<'a> {
     pub lock: &'a File,
 }
 
-/// The most capabilities that a program without namespaces can have: those of rbuild itself that do not lead out of its
-/// root.
+/// The most that a program without namespaces can have: rbuild's own capabilities that don't lead out of its root.
 pub fn capabilities_in_chroot() -> CapabilitySet {
     LEADING_OUT.iter().fold(own_capabilities(), |kept, name| kept.without(name))
 }
 
-/// Starts a container's program in a root folder that contains everything that the program needs: nothing is mounted.
-/// Of the isolation, only the capabilities, the filter and the limits apply. Its remaining processes are killed when it
-/// ends.
+/// Starts a container's program in a root folder that contains everything that it needs: nothing is mounted. Of the
+/// isolation, only capabilities, filter and limits apply. Its remaining processes are killed when it ends.
 pub fn spawn_in_chroot(container: &Container, has_network: bool, stdio: Stdio) -> Result<Running, SandboxError> {
     let isolation = &container.isolation;
     let cgroup = if isolation.limits.is_empty() { None } else { Cgroup::create(isolation)? };

@@ -133,8 +133,7 @@ fn mount(mount: &MountPoint) -> Value {
 fn config(entry: &Entry) -> Result<Value, ContainerError> {
     let mut config = run_config(&entry.record.config.run);
     let own = serde_json::to_value(&entry.record.config).unwrap_or_default();
-    // The container's own fields are moved to docker's position; for those that the image has, too, the container's
-    // values win.
+    // The container's own fields move to docker's position, and win over those of the image.
     if let (Value::Object(all), Value::Object(own)) = (&mut config, &own) {
         const OWN: [&str; 9] = [
             "Hostname",

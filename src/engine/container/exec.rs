@@ -17,8 +17,7 @@ pub enum ExecWay {
     },
 }
 
-/// Runs a program, and reports its events. Sets the ID in `options`. The end of a program in the background is not
-/// reported.
+/// Runs a program, and reports its events, but not the end of one in the background. Sets the ID in `options`.
 pub fn exec(
     containers: &Containers,
     entry: &Entry,

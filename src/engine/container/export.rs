@@ -24,8 +24,7 @@ pub fn files(store: &Store, entry: &Entry) -> Result<(View, Option<Staging>), Re
     Ok((View::of_container(&layers, Some(&upper)).map_err(ContainerError::from)?, Some(staging)))
 }
 
-/// Writes the archive. The container is paused meanwhile, so that the files are consistent; if it can't be, returns
-/// why.
+/// Writes the archive. Pauses the container meanwhile, so that the files are consistent, or returns why it can't.
 pub fn export(entry: &Entry, files: &View, out: &mut impl Write) -> Result<Option<ContainerError>, RequestError> {
     let pause = Pause::of(entry);
     export_tar(files, out).map_err(ContainerError::from)?;

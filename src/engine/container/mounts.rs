@@ -1,5 +1,4 @@
-//! Parses mounts: the short forms of `-v` and `--tmpfs`, which docker's `Binds` and `Tmpfs` share, and docker's
-//! `Mounts`.
+//! Parses mounts: docker's `Mounts`, and the short forms of `-v` and `--tmpfs`, as in its `Binds` and `Tmpfs`.
 
 use std::path::{Path, PathBuf};
 

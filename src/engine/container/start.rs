@@ -20,8 +20,7 @@ pub struct Started {
 }
 
 impl Starting {
-    /// Starts as many monitors as may be needed. This is fastest in a process that has one thread and has opened
-    /// nothing yet.
+    /// Starts that many monitors. This is fastest in a process that has one thread and has opened nothing yet.
     pub fn begin(count: usize, store_root: &Path) -> Result<Self, RequestError> {
         Self::begin_with(count, Ahead::Nothing, store_root)
     }

@@ -27,8 +27,7 @@ pub fn restart<T, E: From<ContainerError>>(
     Ok(started)
 }
 
-/// Sends a signal to a container's program. After a kill, returns when it is gone, so that nothing can happen in
-/// between.
+/// Sends a signal to a container's program. After a kill, returns only when the program is gone.
 pub fn kill(entry: &Entry, number: i32) -> Result<(), ContainerError> {
     if !entry.state.status.is_alive() {
         return Err(ContainerError::NotRunning { name: entry.record.plain_name().to_owned() });

@@ -1,6 +1,5 @@
 //! Enters a step of a build: runs a user's program in its root filesystem, with the environment, user, mounts and
-//! network of the step's own program. Changes are kept as long as the build cache's rules allow, and can be made an
-//! image.
+//! network of its own program. Changes are kept by the build cache's rules, and can be made an image.
 
 mod commit;
 mod error;

@@ -1,5 +1,4 @@
-//! Exports builds to a file, as buildx does: an OCI layout in a compressed archive, with a document for each build and
-//! its log.
+//! Exports builds like buildx: an OCI layout in a compressed archive, with each build's document and log.
 
 use std::io::{Read as _, Write};
 

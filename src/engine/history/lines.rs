@@ -68,8 +68,7 @@ impl Lines {
     }
 }
 
-/// A secret as it is searched for in lines: a key of several lines is printed as several, and none includes its
-/// newline.
+/// A secret as it is searched for in lines: a key of several lines is printed as several, without their newlines.
 fn lines_of(secret: &[u8]) -> Vec<Vec<u8>> {
     let lines = secret.split(|byte| *byte == b'\n').map(|line| line.trim_ascii().to_vec());
     lines.filter(|line| line.len() >= SHORTEST_SECRET).collect()

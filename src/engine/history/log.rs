@@ -2,8 +2,8 @@
 //!
 //! A record has a byte for its kind, the step, microseconds since the build's start, a length, and that many bytes;
 //! numbers are little-endian. The first record identifies the build, then come the names of steps. Each record is
-//! written at once, so that a killed build leaves everything up to that moment. A log that ends early is read as far as
-//! it is complete.
+//! written at once, so that a killed build leaves everything up to that moment. A truncated log can be read up to its
+//! end.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};

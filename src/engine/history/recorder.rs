@@ -245,8 +245,7 @@ fn number(step: usize) -> u32 {
     u32::try_from(step).unwrap_or(u32::MAX)
 }
 
-/// buildx's name of a build: the last component of the context, the Dockerfile unless it has the default name, the
-/// target.
+/// buildx's name of a build: the context's last component, the Dockerfile unless it is the default, the target.
 fn name(context: &str, dockerfile: &str, target: Option<&str>) -> String {
     let plain = redaction::in_text(context);
     let path = plain.split(['#', '?']).next().unwrap_or_default().trim_end_matches('/');

@@ -105,8 +105,7 @@ fn of_daemons() -> Value {
     })
 }
 
-/// Docker's own registry; other registries and their mirrors are configured in the files that `docs/registries.md`
-/// names.
+/// Docker's own registry; other registries and mirrors are in the files that `docs/registries.md` names.
 fn registries() -> Value {
     json!({
         "IndexConfigs": {"docker.io": {"Mirrors": [], "Name": "docker.io", "Official": true, "Secure": true}},

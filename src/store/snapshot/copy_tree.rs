@@ -48,7 +48,7 @@ pub fn merge_tree(
 }
 
 /// Merges a layer's folder into a folder that has the lower layers as one: whatever it deletes is removed.
-/// Programs are to work there: where owners are recorded, those of links and FIFOs are written beside it.
+/// It is for programs to work in: if owners are recorded, those of links and FIFOs are written beside it.
 pub(super) fn flatten_tree(from: &Path, to: &Path) -> Result<(), SnapshotError> {
     let root = Tree::beneath(Folder::open(to)?);
     let mut copy = Copy::new(&root, Way::Flattened, &NOTHING_WATCHED);
@@ -91,7 +91,7 @@ pub(super) struct EntryCopy<'a>(Copy<'a>);
 static NOTHING_WATCHED: LazyLock<HashSet<Identity>> = LazyLock::new(HashSet::new);
 
 impl<'a> EntryCopy<'a> {
-    /// `owners` of links and FIFOs where they are copied from.
+    /// `owners` are the recorded owners of links and FIFOs in the source.
     pub(super) fn new(root: &'a Tree, owners: LinkOwners) -> Self {
         let mut copy = Copy::new(root, Way::Flattened, &NOTHING_WATCHED);
         copy.owners = Owners::From(owners);
@@ -118,7 +118,7 @@ struct Copy<'a> {
     owners: Owners,
 }
 
-/// Where the owners of links and FIFOs are that are beside what they are of.
+/// Recorded owners of links and FIFOs, which are stored beside the tree.
 enum Owners {
     Nowhere,
     From(LinkOwners),
@@ -195,7 +195,7 @@ impl<'a> Copy<'a> {
             FileType::Symlink => {
                 to.make_link(name, &source.read_link()?)?;
                 if are_owners_recorded() && !matches!(self.owners, Owners::Into(_)) {
-                    // What it is recorded as has to be known by its name.
+                    // Its recorded form may have to be another file, which is found by the name.
                     to.set_owner(name, Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid))?;
                 }
                 (source, to.handle(name)?)

@@ -39,7 +39,7 @@ impl LayerFolder {
         Ok(Self { folders: LastFolder::of(Tree::beneath(Folder::open(path)?)), is_changing })
     }
 
-    /// Whether it is what `path` leads to still.
+    /// Whether `path` still leads to it.
     pub fn is_at(&self, path: &Path) -> bool {
         self.folders.tree().root().is_at(path)
     }

@@ -72,8 +72,7 @@ fn grow(path: &str, line: &str) -> ! {
     }
 }
 
-/// Looks for a file in the root of every new process, and for rights that this one does not have. Prints what it finds,
-/// forever.
+/// Looks for a file in each new process's root, and for rights that this one lacks; prints what it finds, forever.
 fn trace(path: &str) -> ! {
     let rights = |status: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix("CapPrm:")).unwrap_or_default();

@@ -1,5 +1,4 @@
-//! The name server of containers in user-defined networks: answers for names of containers, and asks the host's servers
-//! about the rest.
+//! The name server in user-defined networks: resolves containers' names, and asks the host's servers about the rest.
 
 mod message;
 mod names;

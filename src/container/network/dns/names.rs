@@ -67,8 +67,7 @@ impl Neighbours {
         Some(found.iter().flat_map(|endpoint| endpoint.addresses()).filter(fits).map(Data::Address).collect())
     }
 
-    /// The endpoints with that name, with or without the network's name as a suffix; links are names for this container
-    /// only.
+    /// The endpoints with that name, with or without the network's as a suffix; links are for this container only.
     fn named(&self, name: &str) -> Vec<&Endpoint> {
         let plain = name.strip_suffix(&format!(".{}", self.network)).unwrap_or(name);
         let links = self.own.links.iter().filter_map(|link| link.split_once(':'));

@@ -17,8 +17,7 @@ const MINOR: i16 = 8;
 const BLOCK: u32 = 1;
 const CHARACTER: u32 = 2;
 
-/// Registers: the return value, also used for calculations; the kernel's context; and what the program has loaded from
-/// it.
+/// Registers: the return value, also for calculations; the kernel's context; and what was loaded from it.
 const ANSWER: u8 = 0;
 const CONTEXT: u8 = 1;
 const KIND: u8 = 2;

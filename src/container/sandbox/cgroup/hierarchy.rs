@@ -254,8 +254,7 @@ pub(super) fn relative(parent: Option<&str>) -> &str {
     }
 }
 
-/// As root, a top-level cgroup, as in docker. An ordinary user can only create one within rbuild's own cgroup, if that
-/// was delegated.
+/// As root, a top-level cgroup, as in docker; for an ordinary user, one in rbuild's own, if that is delegated.
 fn unified_parent(root: &Path, parent: Option<&str>) -> Result<PathBuf, (PathBuf, io::Error)> {
     let top = root.join(relative(parent));
     match std::fs::create_dir_all(&top) {

@@ -276,8 +276,7 @@ impl Drop for Cgroup {
     }
 }
 
-/// At no time may the memory limit be above that of memory plus swap: a setting that is refused is tried again after
-/// the others.
+/// The memory limit may never be above that of memory plus swap: a setting that is refused is tried again later.
 fn apply_in_any_order(setting: &Setting, directory: &Path) -> Result<(), SandboxError> {
     match apply(setting, directory) {
         Err(_) if setting.controller == "memory" => Ok(()),
@@ -338,8 +337,7 @@ fn remove_dead(parent: &Path) {
         if let Some(pid) = owner.and_then(rustix::process::Pid::from_raw)
             && rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
         {
-            // A cgroup with device rules has another one below it. This fails, as it should, if a process is still in
-            // it.
+            // Such a cgroup has another one below it. This fails, as it should, if a process is still in it.
             let below = std::fs::read_dir(entry.path()).into_iter().flatten().flatten();
             below.for_each(|below| drop(std::fs::remove_dir(below.path())));
             let _ = std::fs::remove_dir(entry.path());

@@ -1,5 +1,4 @@
-//! A program's credentials: it can become any user that root or its own saved IDs allow, and the kernel knows nothing
-//! of it.
+//! A program's credentials: it becomes any user that root or its saved IDs allow, without the kernel's knowledge.
 
 use rustix::io::{Errno, Result};
 

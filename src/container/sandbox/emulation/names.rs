@@ -42,8 +42,7 @@ impl Programs {
         let mut mode = mode & 0o7777 & !umask;
         let has_group_of_folder = folder.st_mode & libc::S_ISGID != 0;
         let (uid, mut gid) = (credentials.uid[OF_FILES], credentials.gid[OF_FILES]);
-        // The setgid bit only matters for folders; the owner's rights are kept, so that this process can continue with
-        // it.
+        // setgid only matters for folders; the owner's rights are kept, because this process needs them.
         make(&place.folder, place.name(), Mode::from_raw_mode(mode & 0o777 | 0o600))?;
         let handle = place.handle()?;
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode);

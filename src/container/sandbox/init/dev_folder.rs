@@ -111,9 +111,9 @@ impl Dev {
         Ok(())
     }
 
-    /// Makes a folder of devices, which is mounted over the current `/dev`, the container's `/dev`. No device in it can
-    /// be opened unless a cgroup decides that; so the standard devices are mounted over their counterparts. Nothing is
-    /// created in it.
+    /// Makes a folder of devices, which is mounted over the current `/dev`, the container's. No device in it can be
+    /// opened unless a cgroup allows it; so the standard ones are mounted over their counterparts. Nothing is created
+    /// in it.
     pub(super) fn give_way_to(&mut self, tree: OwnedFd, isolation: &Isolation) -> Result<()> {
         if !isolation.opens_devices() {
             for ((name, node), (_, major, minor)) in self.nodes.iter().zip(USUAL) {
@@ -155,8 +155,7 @@ impl Dev {
         null.filter(|null| devices::is(null, 1, 3)).ok_or_else(|| message("there is no null device"))
     }
 
-    /// Mounts a terminal of this container's devpts at `/dev/console`. In a `/dev` of the user's, only existing names
-    /// are used.
+    /// Mounts a terminal of this container's devpts at `/dev/console`. In a user's `/dev`, only if the name exists.
     pub(super) fn show_console(&self, console: &OwnedFd) -> Result<()> {
         let find = |name| kernel_files::beneath(&self.tree, Path::new(name), OFlags::PATH, ResolveFlags::empty());
         if !self.is_own {

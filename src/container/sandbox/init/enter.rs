@@ -14,8 +14,7 @@ use super::users::{self, Users};
 use super::{join_new_keyring, own, terminal};
 use crate::container::sandbox::channel::{Channel, Entrance, NETWORK_FD};
 
-/// Returns in the process that was started if another one is to be the program, and otherwise only if the program can't
-/// be executed.
+/// Returns in the original process if another one is to be the program, and otherwise only if that can't be executed.
 pub(super) fn enter(entrance: Entrance, channel: &mut Channel) -> Result<()> {
     own::close_unused(true, entrance.ids.is_some());
     // The container's `/proc` can't be trusted.

@@ -101,8 +101,7 @@ impl<'a> Program<'a> {
         joining.let_children_join()?;
         self.restrict()?;
         if joins_last {
-            // From here on, processes that may trace the container's processes may trace this one. It has no more
-            // rights than they.
+            // From here on, processes of the container may trace this one. It has no more rights than they.
             match processes::split(channel)? {
                 Side::Here => return Ok(()),
                 Side::There => lead_session(terminal)?,
@@ -154,8 +153,7 @@ impl<'a> Program<'a> {
         Err(self.execute_in_path())
     }
 
-    /// If this process still has to start another one, the limit on a user's processes is only raised here, not
-    /// lowered.
+    /// If another process is still to be started, the limit on a user's processes is only raised, not lowered.
     fn set_limits(&self, starts_another: bool) -> Result<()> {
         // It was raised for rbuild's own purposes.
         rustix::process::setrlimit(Resource::Nofile, self.usual_files).doing("set the limit", "nofile")?;
@@ -335,8 +333,7 @@ fn lead_session(terminal: Option<Terminal>) -> Result<()> {
     terminal.map_or(Ok(()), Terminal::take)
 }
 
-/// Pipes belong to the user who created them; a program that opens `/dev/stdout` must own its end. Files are left
-/// alone.
+/// Gives pipes to the program's user, who must own `/dev/stdout` to open it. Files are left alone.
 fn chown_pipes(uid: u32) {
     if uid == 0 {
         return;

@@ -151,8 +151,7 @@ fn children() -> Vec<i32> {
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
 }
 
-/// Runs a program as its init, in a container of another runtime. If the program can't be run, the exit code is as in a
-/// shell.
+/// Runs a program as its init, in a container of another runtime. If it can't be run, the exit code is a shell's.
 pub(super) fn serve_program(mut words: impl Iterator<Item = OsString>) -> u8 {
     let Some(program) = words.next() else { return 127 };
     let failure = match split(|| Ok(())) {

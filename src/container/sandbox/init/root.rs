@@ -103,8 +103,7 @@ pub(super) fn clone_host_path(path: &Path, recursive: bool) -> Result<OwnedFd> {
     mount_api::clone_tree(&handle, c"", recursive).doing("bind", path)
 }
 
-/// A clone of the mount at `path` in a folder of the host that containers may write to: resolved once, and never
-/// outside.
+/// A clone of the mount at `path` in a folder that containers may write to: resolved once, and never outside.
 pub(in crate::container::sandbox) fn clone_within(folder: &Path, path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(folder, flags, Mode::empty()).doing("open", folder)?;

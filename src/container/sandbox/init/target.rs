@@ -137,8 +137,7 @@ impl<'a> MountPoints<'a> {
         fstat(made).ok().map(|stat| (stat.st_dev, stat.st_ino))
     }
 
-    /// The path of a folder. Creating a name in one of the kernel's filesystems has an effect in the kernel: a new
-    /// cgroup, for example.
+    /// The path of a folder. In the kernel's filesystems, creating a name has an effect: a new cgroup, for example.
     fn place_to_make_in(&self, parent: &OwnedFd, walked: &Path) -> Result<PathBuf> {
         let kind = FileSystem::of(parent).doing("look at the folder of", walked)?;
         let place = self.place_of(parent)?;

@@ -25,8 +25,7 @@ impl Users {
     /// From now on, files are created with the host IDs of the container's root.
     pub(super) fn begin(ids: Option<IdRanges>) -> Result<Option<Self>> {
         let Some(ids) = ids else { return Ok(None) };
-        // SAFETY: `spawn` puts the user namespace at this number exactly if it sends IDs, and nothing else here owns
-        // it.
+        // SAFETY: `spawn` puts the user namespace at this number exactly if it sends IDs, and nothing else owns it.
         let namespace = unsafe { OwnedFd::from_raw_fd(USERS_FD) };
         let users = Self { namespace, ids, numbers: Cell::new(0) };
         // Otherwise, changing the filesystem user would drop the capabilities for files (capabilities(7)).

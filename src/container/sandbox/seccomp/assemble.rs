@@ -59,8 +59,7 @@ pub(super) fn without_x32() -> Program {
     ]
 }
 
-/// The verdict for each system call of the architecture. A rule without conditions takes precedence over those with
-/// conditions.
+/// The verdict for each system call of the architecture. Rules without conditions take precedence.
 fn verdicts(arch: Architecture, rules: &[Rule]) -> BTreeMap<u32, Verdict> {
     let mut table = BTreeMap::new();
     for rule in rules {

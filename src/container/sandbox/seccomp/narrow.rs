@@ -7,8 +7,7 @@ use super::{Program, assemble};
 /// The PID by which kill(2) signals every process.
 const EVERYBODY: u64 = -1i32 as u32 as u64;
 
-/// Without a network, only Unix sockets are allowed. Without Landlock's signal scope, signalling every process is
-/// refused.
+/// Without a network, only Unix sockets are allowed; without Landlock's signal scope, no signals to every process.
 pub(in crate::container::sandbox) fn narrowing(without_network: bool, without_broadcast: bool) -> Option<Program> {
     let mut rules = Vec::new();
     if without_network {
