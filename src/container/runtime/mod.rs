@@ -2,7 +2,7 @@
 //! writes its bundle, and runs its commands.
 //!
 //! ```text
-//! <folder>/config.json, rootfs  the bundle; the root filesystem is mounted there for this process and its children only
+//! <folder>/config.json, rootfs  the bundle; its root filesystem is only mounted for this process and its children
 //! <folder>/state                the runtime's state
 //! <folder>/log.json             the last error of the runtime
 //! ```

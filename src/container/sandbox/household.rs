@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! <root>/household/lock     held (flock) by a process that may be the first to enter or the last to leave
-//! <root>/household/members  an empty file. A member has locked its byte 0; a member that has the network namespace open as
-//!                           descriptor N, byte N too (`record_lock`)
+//! <root>/household/members  an empty file. A member has locked its byte 0; a member that has the network namespace
+//!                           open as descriptor N, byte N too (`record_lock`)
 //! ```
 
 use std::fs::File;

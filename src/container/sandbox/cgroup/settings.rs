@@ -42,7 +42,7 @@ pub(super) fn failed(limit: &'static str, path: &Path, error: &std::io::Error) -
 pub(super) fn refusal(path: &Path, error: &std::io::Error) -> Option<String> {
     let path_text = path.display();
     let around = path.parent().unwrap_or(path);
-    // cgroup v1 also denies creating files when a file does not exist.
+    // cgroup v1 reports a missing file as a forbidden creation, too.
     let is_missing = !path.exists() && rustix::fs::access(around, Access::WRITE_OK).is_ok();
     match error.kind() {
         ErrorKind::NotFound => Some(format!("this kernel has no `{path_text}`")),
