@@ -34,18 +34,18 @@ pub struct CheckOptionError {
 }
 
 impl CheckOptions {
-    /// Reads the text behind `check=`.
+    /// Reads the text behind `check=`. As in BuildKit, nothing takes `all` back, and there are at most three parts.
     pub fn parse(text: &str) -> Result<Self, CheckOptionError> {
         let mut options = Self::default();
         if text.trim().is_empty() {
             return Ok(options);
         }
-        for part in text.trim().split(';') {
+        for part in text.trim().splitn(3, ';') {
             let invalid = || CheckOptionError { part: part.to_owned() };
             let (key, value) = part.split_once('=').ok_or_else(invalid)?;
             match key.trim() {
-                "skip" => options.skip = Selection::parse(value),
-                "experimental" => options.experimental = Selection::parse(value),
+                "skip" => options.skip.replace(value),
+                "experimental" => options.experimental.replace(value),
                 "error" => options.error = boolean(value.trim()).ok_or_else(invalid)?,
                 _ => return Err(invalid()),
             }
@@ -64,10 +64,11 @@ impl CheckOptions {
 }
 
 impl Selection {
-    fn parse(text: &str) -> Self {
+    fn replace(&mut self, text: &str) {
         match text.trim() {
-            "all" => Self::All,
-            text => Self::Named(text.split(',').map(|name| name.trim().to_owned()).collect()),
+            "all" => *self = Self::All,
+            _ if *self == Self::All => {}
+            text => *self = Self::Named(text.split(',').map(|name| name.trim().to_owned()).collect()),
         }
     }
 
@@ -96,7 +97,9 @@ mod tests {
         let options = CheckOptions::parse("skip=A, B;error=true;experimental=all").unwrap();
         assert_eq!(options.skip, Selection::Named(vec!["A".to_owned(), "B".to_owned()]));
         assert!(options.error && options.experimental == Selection::All);
-        for wrong in ["skip=A;", "bogus", "foo=bar", "error=maybe"] {
+        assert_eq!(CheckOptions::parse("skip=all;skip=A").unwrap().skip, Selection::All);
+        assert_eq!(CheckOptions::parse("skip=A;skip=B").unwrap().skip, Selection::Named(vec!["B".to_owned()]));
+        for wrong in ["skip=A;", "bogus", "foo=bar", "error=maybe", "skip=A;skip=B;error=true;skip=C"] {
             assert!(CheckOptions::parse(wrong).is_err(), "{wrong}");
         }
     }
