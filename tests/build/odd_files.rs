@@ -34,6 +34,25 @@ fn names_that_are_not_utf8_are_kept() {
 }
 
 #[test]
+fn copied_block_devices_become_character_devices() {
+    if !is_root() {
+        return skip("only root may make devices");
+    }
+    let Some(store) = TestStore::with_busybox() else { return };
+    let dockerfile = "\
+FROM busybox AS made
+RUN mknod -m 640 /block b 7 3 && mknod /char c 1 3
+FROM busybox
+COPY --from=made /block /char /copied/
+RUN stat -c '%n %F %t %T %a' /copied/* > /seen
+";
+    store.write("ctx/Dockerfile", dockerfile);
+    store.build(&["-o", &format!("type=local,dest={}", store.work().join("rootfs").display())]).ok();
+    let seen = std::fs::read_to_string(store.work().join("rootfs/seen")).unwrap();
+    assert_eq!(seen, "/copied/block character special file 7 3 640\n/copied/char character special file 1 3 644\n");
+}
+
+#[test]
 fn paths_and_links_of_more_than_255_bytes_are_kept() {
     let Some(store) = TestStore::with_busybox() else { return };
     let deep = vec!["d".repeat(120); 6].join("/");

@@ -283,9 +283,10 @@ impl<'a> Placer<'a> {
         let node = match item.kind {
             FileKind::Symlink => Node::Symlink(facts.link_target.as_deref().unwrap_or(Path::new(""))),
             FileKind::Fifo => Node::Fifo,
-            FileKind::CharDevice { major, minor } => Node::CharDevice(rustix::fs::makedev(major, minor)),
-            FileKind::BlockDevice { major, minor } => Node::BlockDevice(rustix::fs::makedev(major, minor)),
-            // A socket becomes an empty file.
+            // As in BuildKit, a block device becomes a character device of the same numbers, and a socket an empty file.
+            FileKind::CharDevice { major, minor } | FileKind::BlockDevice { major, minor } => {
+                Node::CharDevice(rustix::fs::makedev(major, minor))
+            }
             FileKind::Regular | FileKind::Socket | FileKind::Directory => {
                 let is_linked = facts.hard_link.is_some();
                 if let Some(content) = self.link_earlier(files, target, item, (&attributes, is_linked))? {
