@@ -205,6 +205,7 @@ fn what_is_shown_is_what_the_disk_has() {
     let verbose = store.run(&["system", "df", "-v"]).ok().stdout();
     assert!(verbose.contains("exec.cachemount") && verbose.contains("UNIQUE SIZE"), "{verbose}");
     let said = store.run(&["system", "prune", "-af"]).ok().stdout();
+    assert!(said.contains("Deleted Images:\n") && said.contains("\ndeleted: sha256:"), "{said}");
     assert!(said.contains("Total reclaimed space: "), "{said}");
     assert!(disk_usage(&store) < 2_000_000, "{}", disk_usage(&store));
 }

@@ -44,11 +44,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let work = Work::of_things("removing images", None);
     let pruned = prune::prune(&store, args.all, &filters, &work).map_err(CliError::of_image)?;
     drop(work);
-    let mut text = rmi::lines(&pruned.removed);
-    if !text.is_empty() {
-        let lines = text.replace("Untagged: ", "untagged: ").replace("Deleted: ", "deleted: ");
-        text = format!("Deleted Images:\n{lines}\n");
-    }
+    let text = rmi::pruned_lines(&pruned.removed);
     output::print(&format!("{text}Total reclaimed space: {}\n", human_size(pruned.reclaimed, 4)))?;
     Ok(ExitCode::SUCCESS)
 }

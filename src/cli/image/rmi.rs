@@ -45,10 +45,20 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 
 /// docker's lines for what was removed.
 pub fn lines(removed: &[Removed]) -> String {
+    write(removed, ["Untagged", "Deleted"])
+}
+
+/// docker's lines for what `prune` removed.
+pub fn pruned_lines(removed: &[Removed]) -> String {
+    let lines = write(removed, ["untagged", "deleted"]);
+    if lines.is_empty() { lines } else { format!("Deleted Images:\n{lines}\n") }
+}
+
+fn write(removed: &[Removed], [untagged, deleted]: [&str; 2]) -> String {
     let line = |removed: &Removed| match removed {
-        Removed::Untagged(name) => format!("Untagged: {}\n", name.familiar()),
-        Removed::Image(id) => format!("Deleted: {id}\n"),
-        Removed::Layer(chain) => format!("Deleted: {chain}\n"),
+        Removed::Untagged(name) => format!("{untagged}: {}\n", name.familiar()),
+        Removed::Image(id) => format!("{deleted}: {id}\n"),
+        Removed::Layer(chain) => format!("{deleted}: {chain}\n"),
     };
     removed.iter().map(line).collect()
 }

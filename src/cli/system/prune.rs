@@ -85,7 +85,5 @@ fn section(text: String) -> String {
 fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), CliError> {
     let work = Work::of_things("removing images", None);
     let pruned = image_prune::prune(store, all, filters, &work).map_err(CliError::of_image)?;
-    let text = rmi::lines(&pruned.removed);
-    let text = if text.is_empty() { text } else { format!("Deleted Images:\n{text}") };
-    Ok((section(text), pruned.reclaimed))
+    Ok((rmi::pruned_lines(&pruned.removed), pruned.reclaimed))
 }
