@@ -148,6 +148,8 @@ pub struct Output {
     pub split_platforms: bool,
     /// The format of the layers in an OCI layout.
     pub format: LayerFormat,
+    /// The names of the image in an archive; without any, those of the build.
+    pub names: Vec<Reference>,
     /// Removes from a folder what is not in the result.
     pub deletes: bool,
 }

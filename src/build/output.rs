@@ -69,7 +69,8 @@ pub(super) fn write(
 }
 
 fn write_one(store: &Store, options: &BuildOptions, result: &BuildResult, output: &Output) -> Result<(), BuildError> {
-    let image = NamedImage { image: result.outgoing.clone(), names: options.tags.clone() };
+    let names = if output.names.is_empty() { &options.tags } else { &output.names };
+    let image = NamedImage { image: result.outgoing.clone(), names: names.clone() };
     if matches!(output.kind, OutputKind::Docker | OutputKind::Oci | OutputKind::OciFolder) {
         // All layers at once and before anything is written: one that can't be fetched is made again.
         for image in &result.images {

@@ -94,6 +94,21 @@ fn an_archive_can_be_loaded_into_another_store() {
 }
 
 #[test]
+fn an_archive_has_the_names_of_its_output() {
+    let Some(store) = store() else { return };
+    let loaded = |arguments: &[&str]| {
+        store.build(arguments).ok();
+        let archive = store.work().join("image.tar");
+        TestStore::empty().run(&["load", "-i", &archive.to_string_lossy()]).ok().stdout()
+    };
+    for kind in ["oci", "docker"] {
+        let output = format!("type={kind},dest=image.tar,name=own/name:2");
+        assert_eq!(loaded(&["-o", &output]), "Loaded image: own/name:2\n");
+        assert_eq!(loaded(&["-o", &output, "-t", "other:1"]), "Loaded image: other:1\n");
+    }
+}
+
+#[test]
 fn an_archive_can_go_to_standard_output() {
     let Some(store) = store() else { return };
     let answer = store.run(&["build", "-t", "app", "-o", "type=docker,dest=-", "ctx"]).ok();

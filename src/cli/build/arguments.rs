@@ -223,6 +223,10 @@ impl Args {
         let mut given = values::Outputs { annotations: self.annotations()?, ..values::Outputs::default() };
         self.outputs.iter().try_for_each(|text| given.add(text))?;
         given.check_deletion(self.allows("buildx.local.delete"))?;
+        // As in buildx, `--tag` replaces the names of archives.
+        if !self.tags.is_empty() {
+            given.outputs.iter_mut().for_each(|output| output.names.clear());
+        }
         let platforms = self.platforms()?;
         let limits = Limits { parent: self.cgroup_parent.clone(), ..self.limits.limits()? };
         let (seccomp, no_new_privileges) = limits::security(&self.security_opt)?;

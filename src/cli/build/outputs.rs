@@ -6,7 +6,7 @@ use super::values::fields;
 use crate::base::boolean;
 use crate::build::{Output, OutputKind};
 use crate::cli::CliError;
-use crate::image::{Annotations, Reference};
+use crate::image::{Annotations, InvalidReference, Reference};
 use crate::transport::transfer::LayerFormat;
 
 /// The combined value of all `--output` flags.
@@ -75,6 +75,10 @@ impl Fields {
         }
     }
 
+    fn references(&self) -> Result<Vec<Reference>, String> {
+        self.names.iter().map(|name| name.parse().map_err(|error: InvalidReference| error.to_string())).collect()
+    }
+
     /// The first given field that is only valid for images in stores and registries.
     fn of_images_only(&self) -> Option<&'static str> {
         [
@@ -141,6 +145,7 @@ impl Outputs {
                 destination,
                 split_platforms: true,
                 format: LayerFormat::Gzip,
+                names: Vec::new(),
                 deletes: false,
             });
             return Ok(());
@@ -175,6 +180,10 @@ impl Outputs {
             self.force = Some(format);
         }
         let split_platforms = given.split.unwrap_or(true);
+        let names = match kind {
+            OutputKind::Docker | OutputKind::Oci | OutputKind::OciFolder => given.references().map_err(wrong)?,
+            OutputKind::Tar | OutputKind::Local => Vec::new(),
+        };
         let destination = match given.destination {
             Some(destination) => destination,
             None if matches!(kind, OutputKind::Local | OutputKind::OciFolder) => {
@@ -183,11 +192,12 @@ impl Outputs {
             // The same as `--load`.
             None if kind == OutputKind::Docker => {
                 (self.keep, self.is_kept) = (true, true);
+                self.names.extend(names);
                 return Ok(());
             }
             None => PathBuf::from("-"),
         };
-        self.outputs.push(Output { kind, destination, split_platforms, format, deletes: given.deletes });
+        self.outputs.push(Output { kind, destination, split_platforms, format, names, deletes: given.deletes });
         Ok(())
     }
 
@@ -223,17 +233,17 @@ impl Outputs {
         if given.by_digest && given.names.is_empty() {
             return Err("push-by-digest needs a repository: name=NAME".to_owned());
         }
-        for name in &given.names {
-            let wrong = |error: crate::image::InvalidReference| error.to_string();
-            if given.by_digest {
-                let name = Reference::parse_without_default_tag(name).map_err(wrong)?;
+        if given.by_digest {
+            for name in &given.names {
+                let name = Reference::parse_without_default_tag(name);
+                let name = name.map_err(|error: InvalidReference| error.to_string())?;
                 if name.tag().is_some() || name.digest().is_some() {
                     return Err(format!("push-by-digest pushes without a tag, and `{}` has one", name.familiar()));
                 }
                 self.push_by_digest.push(name);
-            } else {
-                self.names.push(name.parse().map_err(wrong)?);
             }
+        } else {
+            self.names.extend(given.references()?);
         }
         self.force = self.push.filter(|_| given.force).or(self.force);
         self.name_canonical |= given.canonical;
@@ -356,6 +366,7 @@ mod tests {
             destination: destination.into(),
             split_platforms: true,
             format: LayerFormat::Gzip,
+            names: Vec::new(),
             deletes: false,
         };
         assert_eq!(of("out"), wanted(OutputKind::Local, "out"));
@@ -364,6 +375,8 @@ mod tests {
         assert_eq!(of("type=oci,tar=false,dest=d"), wanted(OutputKind::OciFolder, "d"));
         assert_eq!(of("type=local,\"dest=a,b\""), wanted(OutputKind::Local, "a,b"));
         assert!(!of("type=tar,platform-split=false").split_platforms);
+        assert_eq!(of("type=oci,name=a/b:1").names[0].familiar(), "a/b:1");
+        assert_eq!(add("type=docker,name=a/b:1").unwrap().names[0].familiar(), "a/b:1");
         for wrong in [
             "type=local",
             "type=nope,dest=x",
@@ -372,6 +385,7 @@ mod tests {
             "type=oci,platform-split=false",
             "type=image,dest=x",
             "type=image,name=UPPER",
+            "type=oci,name=UPPER",
             "type=tar,platform-split=maybe",
             "type=oci,annotation-nope.a=b",
             "type=oci,push=true,dest=x",

@@ -150,6 +150,7 @@ fn outputs(args: &Args, format: LayerFormat) -> Vec<Output> {
         destination: path.clone(),
         split_platforms: true,
         format,
+        names: Vec::new(),
         deletes: false,
     };
     let layout = args.oci_layout_path.iter().map(|path| output(OutputKind::OciFolder, path));
