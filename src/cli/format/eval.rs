@@ -17,6 +17,8 @@ type Result<T, E = FormatError> = std::result::Result<T, E>;
 pub enum Missing {
     /// An error.
     Error,
+    /// An error; a field may be called by its name in Go: `MediaType` for `mediaType`, `DiffIDs` for `diff_ids`.
+    GoNames,
     /// An error; the value is a row of a listing, which is printed in docker's JSON.
     Row,
     /// The zero value of the field's type in docker, because JSON leaves out empty values; an error for unknown fields.
@@ -417,6 +419,11 @@ impl<'t> Renderer<'t> {
         if let Some(json) = fields::in_json(name).filter(|_| self.missing == Missing::Zero && value.get(name).is_none())
         {
             return self.field(value, around, json);
+        }
+        if self.missing == Missing::GoNames
+            && let Some(json) = value.as_object().and_then(|map| map.keys().find(|key| fields::is_named(key, name)))
+        {
+            return Ok(Cow::Owned(value[json].clone()));
         }
         if let Some(answer) = fields::method(&value, around, name) {
             return Ok(Cow::Owned(answer));

@@ -201,6 +201,15 @@ mod tests {
     }
 
     #[test]
+    fn fields_have_the_names_of_go() {
+        let value = json!({"Image": {"rootfs": {"diff_ids": ["a"]}, "os": "linux"}, "Manifest": {"mediaType": "m"}});
+        let render = |text: &str| Template::parse(text).unwrap().render(&value, Missing::GoNames);
+        let text = "{{.Manifest.MediaType}} {{.Image.OS}} {{.Image.os}} {{index .Image.RootFS.DiffIDs 0}}";
+        assert_eq!(render(text).as_deref(), Ok("m linux linux a"));
+        assert!(render("{{.Manifest.Nope}}").is_err() && render("{{.Manifest.mediatype}}").is_err());
+    }
+
+    #[test]
     fn deep_nesting_is_refused_not_overflowed() {
         let template = format!("{{{{{}.{}}}}}", "(".repeat(100_000), ")".repeat(100_000));
         assert!(Template::parse(&template).is_err());

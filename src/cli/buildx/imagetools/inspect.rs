@@ -71,7 +71,7 @@ pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
         "Manifest": manifest,
         "Image": image(&repository, &top, index.as_ref())?,
     });
-    Ok(output::print(&template.render(&all, Missing::Error)?)?)
+    Ok(output::print(&template.render(&all, Missing::GoNames)?)?)
 }
 
 /// buildx prints `{{.Manifest}}` as if there were no format.
