@@ -1,5 +1,8 @@
 //! The commands as users type them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::common::TestStore;
 use crate::common::screen::Screen;
 use crate::image::{OCI, layer, put_image, put_varied_image};
@@ -259,4 +262,25 @@ fn what_imagetools_made_is_written_down() {
     std::fs::remove_file(store.work().join("made.json")).unwrap();
     store.run(&[&words[..], &["--dry-run", &source]].concat()).ok();
     assert!(!store.work().join("made.json").exists(), "nothing was made");
+}
+
+#[test]
+fn an_image_is_pushed_whole_though_it_is_removed_meanwhile() {
+    let registry = TestRegistry::start();
+    let store = Arc::new(TestStore::empty());
+    let name = registry.name("made:1");
+    store.write("ctx/file", "content");
+    store.build_text("FROM scratch\nCOPY file /file\n", &["-t", &name]).ok();
+    let (other, word, is_removed) = (store.clone(), name.clone(), AtomicBool::new(false));
+    registry.set_gate(move |request| {
+        if request.method == "POST" && !is_removed.swap(true, Ordering::Relaxed) {
+            other.run(&["rmi", "-f", &word]).ok();
+        }
+        None
+    });
+    store.run(&["push", &name]).ok();
+    assert_eq!(store.run(&["images", "-q"]).ok().stdout(), "");
+    store.run(&["system", "check"]).ok();
+    store.run(&["pull", "-q", &name]).ok();
+    store.run(&["save", "-o", "saved.tar", &name]).ok();
 }

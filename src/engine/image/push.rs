@@ -2,7 +2,7 @@
 
 use super::ImageError;
 use crate::image::{Platform, Reference, best_match};
-use crate::store::{Store, Tag};
+use crate::store::{Store, StoreError, Tag};
 use crate::transport::registry::{self, Client, Progress, Push, PushOptions, Pushed};
 use crate::transport::transfer::Outgoing;
 
@@ -48,7 +48,11 @@ pub fn push(
     let pushed = registry::push(store, client, pushes, options, progress)?;
     for (push, pushed) in pushes.iter().zip(&pushed) {
         let name = push.name.with_digest(&pushed.digest);
-        store.write_tag(&push.image.to_tag(&name.to_string()))?;
+        match store.write_tag(&push.image.to_tag(&name.to_string())) {
+            // Another process has removed the image since it was chosen.
+            Err(StoreError::NoImage(_)) => {}
+            written => written?,
+        }
         store.tell("push", &push.image.id, &push.name.familiar());
     }
     Ok(pushed)
@@ -69,6 +73,12 @@ fn tags(store: &Store, name: &Reference, all: bool) -> Result<Vec<Tag>, ImageErr
 fn chosen(store: &Store, tag: &Tag, platform: Option<&Platform>) -> Result<Push, ImageError> {
     let name: Reference = tag.name.parse()?;
     let image = of_platform(store, Outgoing::of_tag(tag)?, platform, || name.familiar())?;
+    // From here on, another process removes nothing that is pushed.
+    for id in image.images() {
+        if !store.hold_image(id)? {
+            return Err(ImageError::NoTag { name: name.familiar() });
+        }
+    }
     Ok(Push { name, image })
 }
 

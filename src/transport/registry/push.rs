@@ -12,7 +12,7 @@ use super::{Client, Event, PARALLEL, Progress, RegistryError, Repository, Upload
 use crate::base::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::media_type::{Kind, classify};
 use crate::image::{Descriptor, Document, ImageConfig, Reference};
-use crate::store::{RemoteBlob, Store};
+use crate::store::{RemoteBlob, Store, StoreError};
 use crate::transport::transfer::{
     Documents, LayerForm, LayerFormat, Outgoing, TransferError, documents, layer_descriptor, make_present,
 };
@@ -144,6 +144,7 @@ impl Pushing<'_> {
     /// Pushes all blobs to the repository. While some are sent, the next ones are compressed.
     fn content(&self, push: &Push) -> Result<Documents, RegistryError> {
         let form = LayerForm::Blobs(self.options.format);
+        let with_manifest = self.with_manifest(push.image.images())?;
         let (send, receive) = sync_channel::<Layer>(1024);
         let receive = Mutex::new(receive);
         let failure = Mutex::new(None);
@@ -172,6 +173,11 @@ impl Pushing<'_> {
             };
             let made = self.compress(push.image.images(), &mut hand_over).and_then(|()| {
                 let documents = documents(self.store, &push.image, form)?;
+                // Without its record, the manifest with which an image came is not known.
+                let still = self.with_manifest(push.image.images())?;
+                if let Some(gone) = with_manifest.iter().find(|id| !still.contains(id)) {
+                    return Err(StoreError::NoImage(**gone).into());
+                }
                 for document in &documents.manifests {
                     for (blob, diff_id) in document.manifest.layers.iter().zip(&document.config.rootfs.diff_ids) {
                         hand_over(Layer { diff_id: *diff_id, blob: blob.clone() });
@@ -198,13 +204,22 @@ impl Pushing<'_> {
         Ok(documents)
     }
 
+    /// The images that came with a manifest.
+    fn with_manifest<'i>(&self, images: &'i [ImageId]) -> Result<Vec<&'i ImageId>, RegistryError> {
+        let mut found = Vec::new();
+        for id in images {
+            if self.store.image(id)?.is_some_and(|image| image.manifest.is_some()) {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
     /// Passes on layers of images that were made here, each as soon as it is compressed.
     fn compress(&self, images: &[ImageId], hand_over: &mut impl FnMut(Layer)) -> Result<(), RegistryError> {
-        for id in images {
-            // An image that came with a manifest keeps that manifest's layers.
-            if self.store.image(id)?.is_some_and(|image| image.manifest.is_some()) {
-                continue;
-            }
+        // An image that came with a manifest keeps that manifest's layers.
+        let with_manifest = self.with_manifest(images)?;
+        for id in images.iter().filter(|id| !with_manifest.contains(id)) {
             let config: Document<ImageConfig> =
                 Document::parse("image config", self.store.read_blob(&(*id).into(), CONFIG_LIMIT)?)?;
             for diff_id in &config.rootfs.diff_ids {
