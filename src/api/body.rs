@@ -42,7 +42,11 @@ impl Body {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let wrong = |error: serde_json::Error| ApiError::bad_request(format!("invalid JSON: {error}"));
+        let wrong = |error: serde_json::Error| match error.classify() {
+            serde_json::error::Category::Eof => ApiError::bad_request("invalid JSON: unexpected EOF"),
+            _ if is_followed(&bytes) => ApiError::bad_request("unexpected content after JSON"),
+            _ => ApiError::bad_request(format!("invalid JSON: {error}")),
+        };
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(wrong)?;
         Ok(Some(without_nulls(value)).filter(|value| !value.is_null()))
     }
@@ -82,6 +86,14 @@ impl Read for Body {
         buffer[..length].copy_from_slice(&self.chunk.split_to(length));
         Ok(length)
     }
+}
+
+/// Whether there is something behind a value that is right.
+fn is_followed(bytes: &[u8]) -> bool {
+    serde_json::Deserializer::from_slice(bytes)
+        .into_iter::<serde_json::Value>()
+        .next()
+        .is_some_and(|first| first.is_ok())
 }
 
 /// docker's clients write `null` for missing fields.

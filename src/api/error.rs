@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::refusals::of_volume;
+use super::words::{capitalized, in_dockers_case, of_volume_spec};
 use crate::base::io_error::{IoError, chain};
 use crate::container::runtime::RuntimeError;
 use crate::container::volume::VolumeError;
@@ -88,7 +89,7 @@ impl From<ContainerError> for ApiError {
         use ContainerError as E;
         let (text, exit_code) = (chain(&error), error.exit_code());
         match error {
-            error if error.is_conflict() => Self::conflict(text),
+            error if error.is_conflict() && !matches!(error, E::ExecPaused { .. }) => Self::conflict(text),
             E::NotFound { name } => Self::not_found(format!("No such container: {name}")),
             E::NoExec { id } => Self::not_found(format!("No such exec instance: {id}")),
             E::Ambiguous { prefix } => Self::bad_request(format!("Multiple IDs found with provided prefix: {prefix}")),
@@ -99,6 +100,12 @@ impl From<ContainerError> for ApiError {
             E::InvalidName { name } => Self::bad_request(format!(
                 "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
             )),
+            E::NoLinked { name } => {
+                Self::bad_request(format!("could not get container for {name}: No such container: {name}"))
+            }
+            E::ExecPaused { name } => {
+                Self::conflict(format!("Container {name} is paused, unpause the container before exec"))
+            }
             E::NoCommand => Self::bad_request("no command specified"),
             E::NoBindSource { .. }
             | E::Capability(_)
@@ -112,10 +119,15 @@ impl From<ContainerError> for ApiError {
             E::Volume(VolumeError::BadName { name }) => {
                 of_volume(VolumeError::BadName { name: name.clone() }, "create", &name)
             }
+            E::Volume(VolumeError::Driver { driver }) => {
+                Self::not_found(format!("error looking up volume plugin {driver}: plugin \"{driver}\" not found"))
+            }
             E::Volume(error) => ResourceError::Volume(error).into(),
             E::Copy(error) if error.is_missing() => Self::not_found(text),
             E::Monitor(failure) => of_start(failure),
-            E::Sandbox(_) => of_start(Failure { exit_code, message: text, hint: None, is_conflict: false }),
+            E::Sandbox(_) => {
+                of_start(Failure { exit_code, message: text, hint: None, is_conflict: false, is_no_network: false })
+            }
             _ => Self::internal(text),
         }
     }
@@ -123,18 +135,38 @@ impl From<ContainerError> for ApiError {
 
 /// Why a program can't be started. Clients look for docker's words in it to exit like a shell.
 fn of_start(failure: Failure) -> ApiError {
-    let text = failure.message;
-    match failure.exit_code {
-        127 => ApiError::bad_request(format!(
-            "failed to create task for container: failed to create shim task: OCI runtime create failed: {text}: \
-             executable file not found in $PATH"
-        )),
-        126 => ApiError::bad_request(format!(
-            "failed to create task for container: failed to create shim task: OCI runtime create failed: {text}: \
-             permission denied"
-        )),
-        _ => ApiError::internal(text),
+    if failure.is_no_network {
+        return ApiError::not_found(format!("failed to set up container networking: {}", failure.message));
     }
+    match program_of(&failure.message) {
+        Some(_) if matches!(failure.exit_code, 126 | 127) => ApiError::bad_request(format!(
+            "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create \
+             failed: unable to start container process: error during container init: {}",
+            in_words_of_runtime(&failure.message, failure.exit_code)
+        )),
+        _ => ApiError::internal(failure.message),
+    }
+}
+
+/// Why a program cannot be executed, as docker's runtime says it; all else as it is.
+pub fn in_words_of_runtime(text: &str, exit_code: u8) -> String {
+    match (program_of(text), exit_code) {
+        (Some(program), 127) if program.contains('/') => {
+            format!("exec: {program:?}: stat {program}: no such file or directory")
+        }
+        (Some(program), 127) => format!("exec: {program:?}: executable file not found in $PATH"),
+        (Some(program), 126) if text.contains("directory") => {
+            format!("exec: {program:?}: is a directory: permission denied")
+        }
+        (Some(program), 126) => format!("exec: {program:?}: permission denied"),
+        _ => text.to_owned(),
+    }
+}
+
+/// The program that a message of the sandbox is about.
+fn program_of(text: &str) -> Option<&str> {
+    let rest = ["no `", "cannot execute `"].into_iter().find_map(|start| text.strip_prefix(start))?;
+    rest.split_once('`').map(|(program, _)| program)
 }
 
 impl From<RequestError> for ApiError {
@@ -146,17 +178,25 @@ impl From<RequestError> for ApiError {
             RequestError::Image(error) => error.into(),
             RequestError::OtherPlatform { .. } => Self::not_found(error.to_string()),
             RequestError::NotStopped { name, state } => {
-                let first = if state == "paused" { "unpause and then stop" } else { "stop" };
-                Self::conflict(format!(
-                    "cannot remove container \"{name}\": container is {state}: {first} the container before removing or \
-                     force remove"
-                ))
+                let name = name.trim_start_matches('/');
+                Self::conflict(match state {
+                    "paused" => {
+                        format!("cannot remove container \"{name}\": container is paused and must be unpaused first")
+                    }
+                    _ => format!(
+                        "cannot remove container \"{name}\": container is {state}: stop the container before removing \
+                         or force remove"
+                    ),
+                })
             }
             RequestError::StartPaused | RequestError::ExecBegun { .. } => Self::conflict(error.to_string()),
-            RequestError::NoLink { word } => Self::not_found(format!("No such link: {word}")),
-            RequestError::UpdateConflict { .. } => Self::conflict(error.to_string()),
-            RequestError::Update { id, source } => Self::from(source).context(&format!("cannot update container {id}")),
-            RequestError::Refused { message } => Self::bad_request(message),
+            RequestError::NoLink { word } => Self::not_found(format!("No such container: {word}")),
+            RequestError::UpdateConflict { id, reason } => {
+                Self::conflict(format!("Cannot update container {id}: {}", capitalized(reason)))
+            }
+            RequestError::Update { id, source } => Self::from(source).context(&format!("Cannot update container {id}")),
+            RequestError::Refused { message } => Self::bad_request(in_dockers_case(message)),
+            RequestError::BadVolume { spec, wrong, is_name } => Self::internal(of_volume_spec(&spec, &wrong, is_name)),
             error => Self::internal(chain(&error)),
         }
     }

@@ -20,7 +20,9 @@ use crate::base::identity::{self, Identity};
 use crate::base::privacy;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
 use crate::container::sandbox::{Household, os_bytes};
-use crate::container::{Containers, ExecRecord, PathStat, copy_from, copy_stream_into, look_at, run_exec};
+use crate::container::{
+    Containers, ExecRecord, Owners, PathStat, Unpacking, copy_from, copy_stream_into, look_at, run_exec, user_of,
+};
 
 /// The size limit of a job or a response.
 const MOST_BYTES: u32 = 1 << 20;
@@ -54,6 +56,9 @@ pub enum Task {
         container: String,
         #[serde(with = "os_bytes")]
         path: PathBuf,
+        /// All is to be the container's user's.
+        is_users: bool,
+        replaces_folders: bool,
     },
 }
 
@@ -129,14 +134,19 @@ impl Job {
                 };
                 say(&stream, Ok(stat))?;
                 let mut out = io::BufWriter::with_capacity(1 << 17, &stream);
-                let copied = copy_from(&entry, &path, (false, true), Err(&mut out));
+                let copied = copy_from(&entry, &path, (false, Owners::Kept), Err(&mut out));
                 out.flush()?;
                 containers.tell(&entry, "archive-path", &[]);
                 Ok(copied.is_ok())
             }
-            Task::Unpack { container, path } => {
+            Task::Unpack { container, path, is_users, replaces_folders } => {
                 let done = containers.find(&container).and_then(|entry| {
-                    copy_stream_into(&entry, &stream, &path, true)?;
+                    let owners = match entry.record.config.run.user.as_str() {
+                        "" => Owners::Kept,
+                        _ if !is_users => Owners::Kept,
+                        user => user_of(&entry, user).map(|user| Owners::Given(user.uid, user.gid))?,
+                    };
+                    copy_stream_into(&entry, &stream, &path, Unpacking { owners, replaces_folders })?;
                     containers.tell(&entry, "extract-to-dir", &[]);
                     Ok(())
                 });

@@ -41,6 +41,7 @@ mod socket_file;
 mod tls;
 mod version;
 mod websocket;
+mod words;
 
 pub use address::Address;
 pub use error::ApiError;

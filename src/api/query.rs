@@ -62,7 +62,11 @@ impl Query {
     pub fn filters(&self) -> Result<Vec<String>, ApiError> {
         let Some(text) = self.text("filters") else { return Ok(Vec::new()) };
         let invalid = || ApiError::bad_request("invalid filter");
-        let Value::Object(keys) = serde_json::from_str(text).map_err(|_| invalid())? else { return Err(invalid()) };
+        let keys = match serde_json::from_str(text).map_err(|_| invalid())? {
+            Value::Object(keys) => keys,
+            Value::Null => return Ok(Vec::new()),
+            _ => return Err(invalid()),
+        };
         let mut words = Vec::new();
         for (key, values) in &keys {
             match values {
@@ -71,10 +75,9 @@ impl Query {
                         words.push(format!("{key}={}", value.as_str().ok_or_else(invalid)?));
                     }
                 }
-                Value::Object(values) => {
-                    words.extend(
-                        values.iter().filter(|(_, is)| **is == true).map(|(value, _)| format!("{key}={value}")),
-                    );
+                // docker goes by the keys alone.
+                Value::Object(values) if values.values().all(Value::is_boolean) => {
+                    words.extend(values.keys().map(|value| format!("{key}={value}")));
                 }
                 Value::Null => {}
                 _ => return Err(invalid()),
@@ -130,9 +133,9 @@ mod tests {
     fn filters_come_as_lists_and_as_maps() {
         let words = |text: &str| Query::parse(&format!("filters={text}")).filters();
         assert_eq!(words(r#"{"label":["a=b","c"]}"#).unwrap(), ["label=a=b", "label=c"]);
-        assert_eq!(words(r#"{"label":{"a=b":true,"no":false}}"#).unwrap(), ["label=a=b"]);
-        assert_eq!(words("").unwrap().len(), 0);
-        for wrong in ["nonsense", "[]", r#"{"label":1}"#, r#"{"label":[1]}"#] {
+        assert_eq!(words(r#"{"label":{"a=b":true,"no":false}}"#).unwrap(), ["label=a=b", "label=no"]);
+        assert_eq!((words("").unwrap().len(), words("null").unwrap().len()), (0, 0));
+        for wrong in ["nonsense", "[]", r#"{"label":1}"#, r#"{"label":[1]}"#, r#"{"label":{"a":1}}"#] {
             assert_eq!(words(wrong).unwrap_err().status, 400, "{wrong}");
         }
     }

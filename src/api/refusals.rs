@@ -49,6 +49,9 @@ impl From<FindImageError> for ApiError {
         match error {
             // A malformed name is the client's error.
             FindImageError::NotFound { name } => match name.parse::<Reference>() {
+                _ if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                    Self::not_found(format!("No such image: sha256:{name}"))
+                }
                 Err(error) if name.strip_prefix("sha256:").is_none() => error.into(),
                 _ => Self::not_found(format!("No such image: {name}")),
             },
@@ -60,7 +63,13 @@ impl From<FindImageError> for ApiError {
 
 impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
-        with_status(400, &error)
+        match &error {
+            ChangeError::NotAllowed { change } => {
+                let word = change.split_whitespace().next().unwrap_or_default().to_uppercase();
+                Self::bad_request(format!("{word} is not a valid change command"))
+            }
+            _ => with_status(400, &error),
+        }
     }
 }
 
@@ -72,11 +81,12 @@ impl From<ImageError> for ApiError {
             ImageError::Filter(error) => error.into(),
             ImageError::Container(error) => error.into(),
             ImageError::Registry(error) => error.into(),
+            ImageError::Change(error) => error.into(),
             ImageError::Reference(_)
             | ImageError::Config(_)
-            | ImageError::Change(_)
             | ImageError::Pattern
             | ImageError::TagOfDigest
+            | ImageError::TagOfAlgorithm
             | ImageError::PushOfDigest
             | ImageError::TagAndAllTags
             | ImageError::Stars { .. } => with_status(400, &error),
@@ -152,20 +162,38 @@ impl From<NetworkError> for ApiError {
             NetworkError::Driver { driver } => return Self::not_found(format!("plugin \"{driver}\" not found")),
             NetworkError::Unknown { .. } | NetworkError::NoConfig { .. } => 404,
             NetworkError::NameTaken { .. } => 409,
-            NetworkError::InUse { name, .. } => {
-                return Self::new(403, format!("error while removing network: network {name} has active endpoints"));
+            NetworkError::InUse { name, endpoints } => {
+                let endpoint =
+                    |(name, id): &(String, String)| format!("name:{name:?} id:{:?}", id.get(..12).unwrap_or(id));
+                let endpoints = endpoints.iter().map(endpoint).collect::<Vec<_>>().join(", ");
+                let text = format!("error while removing network: network {name} has active endpoints ({endpoints})");
+                return Self::new(403, text);
             }
+            NetworkError::Overlap { .. } => {
+                return Self::new(403, "invalid pool request: Pool overlaps with other one on this address space");
+            }
+            NetworkError::AlreadyConnected { container, network } => {
+                return Self::new(403, format!("endpoint with name {container} already exists in network {network}"));
+            }
+            NetworkError::AddressInUse { .. } => return Self::new(403, "Address already in use"),
+            NetworkError::AddressOutside { address, .. } => {
+                return Self::bad_request(format!(
+                    "invalid endpoint settings:\nno configured subnet or ip-range contain the IP address {address}"
+                ));
+            }
+            NetworkError::BadHardwareAddress { text } => {
+                return Self::bad_request(format!("invalid MAC address {text}"));
+            }
+            NetworkError::OneInstance { driver } => {
+                return Self::new(403, format!("only one instance of {driver:?} network is allowed"));
+            }
+            NetworkError::ManySubnets => 403,
             NetworkError::Predefined { .. }
             | NetworkError::PredefinedName { .. }
-            | NetworkError::ConfigInUse { .. }
-            | NetworkError::Overlap { .. }
-            | NetworkError::AddressInUse { .. }
-            | NetworkError::AlreadyConnected { .. } => 403,
+            | NetworkError::ConfigInUse { .. } => 403,
             NetworkError::BadSubnet { .. }
             | NetworkError::BadAddress { .. }
-            | NetworkError::BadHardwareAddress { .. }
             | NetworkError::BadName { .. }
-            | NetworkError::AddressOutside { .. }
             | NetworkError::ConfigOnly { .. }
             | NetworkError::Ambiguous { .. }
             | NetworkError::AddHost { .. }
@@ -182,13 +210,19 @@ impl From<MembershipError> for ApiError {
             MembershipError::Network(error) => error.into(),
             MembershipError::Container(error) => error.into(),
             MembershipError::Io(error) => error.into(),
-            MembershipError::IsIn { .. } => with_status(403, &error),
+            MembershipError::IsIn { container, network } => {
+                Self::new(403, format!("endpoint with name {container} already exists in network {network}"))
+            }
             MembershipError::NoEndpoint { .. } => with_status(404, &error),
             MembershipError::IsNotIn { .. } => with_status(500, &error),
-            MembershipError::SeveralWithNone
-            | MembershipError::HostNetwork
-            | MembershipError::SharedNamespace
-            | MembershipError::AddressOnBridge => with_status(400, &error),
+            MembershipError::AddressOnBridge => {
+                let text =
+                    "invalid endpoint settings:\nuser specified IP address is supported on user defined networks only";
+                Self::bad_request(text)
+            }
+            MembershipError::SeveralWithNone | MembershipError::HostNetwork | MembershipError::SharedNamespace => {
+                with_status(400, &error)
+            }
         }
     }
 }
@@ -203,12 +237,16 @@ pub fn of_volume(error: VolumeError, action: &str, name: &str) -> ApiError {
         VolumeError::Driver { driver } => ApiError::not_found(format!(
             "{action} {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
         )),
-        VolumeError::Conflict { .. } => with_status(409, &error).context(&format!("{action} {name}")),
+        VolumeError::BadName { .. } if name.trim().len() < 2 => ApiError::bad_request(format!(
+            "{action} {name}: volume name is too short, names should be at least two alphanumeric characters"
+        )),
         VolumeError::BadName { .. } => ApiError::bad_request(format!(
             "{action} {name}: {name:?} includes invalid characters for a local volume name, only \
              \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
         )),
-        VolumeError::Option { .. } => with_status(400, &error).context(&format!("{action} {name}")),
+        VolumeError::Option { .. } | VolumeError::MissingOption { .. } | VolumeError::UnknownOption { .. } => {
+            with_status(400, &error).context(&format!("{action} {name}"))
+        }
         VolumeError::Io(_) | VolumeError::DamagedRecord { .. } => with_status(500, &error),
     }
 }

@@ -64,7 +64,9 @@ impl Response {
     pub fn hijack(upgrade: Option<String>, kind: &str, take: impl FnOnce(Hijacked) + Send + 'static) -> Self {
         let mut headers = vec![("Content-Type", kind.to_owned())];
         let status = if upgrade.is_some() { 101 } else { 200 };
-        headers.extend(upgrade.into_iter().flat_map(|to| [("Connection", "Upgrade".to_owned()), ("Upgrade", to)]));
+        // Whatever the client named.
+        let answer = || [("Connection", "Upgrade".to_owned()), ("Upgrade", "tcp".to_owned())];
+        headers.extend(upgrade.into_iter().flat_map(|_| answer()));
         Self::of(status, Content::Hijack { headers, take: Box::new(take) })
     }
 

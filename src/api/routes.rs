@@ -120,7 +120,7 @@ static ELSEWHERE: &[Route] = &[
     get("/swarm", elsewhere::no_swarm),
     post("/swarm/init", elsewhere::no_swarm),
     post("/swarm/join", elsewhere::no_swarm),
-    post("/swarm/leave", elsewhere::no_swarm),
+    post("/swarm/leave", elsewhere::no_swarm_to_leave),
     post("/swarm/update", elsewhere::no_swarm),
     get("/swarm/unlockkey", elsewhere::no_swarm),
     post("/swarm/unlock", elsewhere::no_swarm),

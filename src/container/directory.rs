@@ -25,8 +25,6 @@ const CHANGE_LOCK: &str = "change.lock";
 const AUTO_REMOVE: &str = "auto-remove";
 /// How often an exclusive lock is retried while another process holds it, a millisecond apart.
 const TAKE_ATTEMPTS: usize = 50;
-/// How many generated names are tried.
-const ATTEMPTS: usize = 30;
 
 /// The prefix of a container's ID while it is being removed.
 pub(super) const REMOVING: &str = ".removed-";
@@ -129,45 +127,6 @@ impl Containers {
         }
     }
 
-    fn make_up_name(&self, seed: &[u8], id: &str) -> Result<String, ContainerError> {
-        let mut attempt = 0;
-        loop {
-            let name = names::made_up(seed, attempt);
-            match self.take_name(&name, id) {
-                Err(ContainerError::NameTaken { .. }) if attempt < ATTEMPTS => attempt += 1,
-                taken => return taken.map(|()| name),
-            }
-        }
-    }
-
-    fn take_name(&self, name: &str, id: &str) -> Result<(), ContainerError> {
-        let link = self.root.join(BY_NAME).join(name);
-        loop {
-            match std::os::unix::fs::symlink(id, &link) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                made => return Ok(made.at("create", &link)?),
-            }
-            let _names = self.lock_names()?;
-            let holder = match std::fs::read_link(&link) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                holder => holder.at("read", &link)?,
-            };
-            if self.root.join(&holder).exists() {
-                return Err(ContainerError::NameTaken { name: name.to_owned(), id: holder.display().to_string() });
-            }
-            // Left behind by a container whose removal was interrupted.
-            std::fs::remove_file(&link).at("remove", &link)?;
-        }
-    }
-
-    /// Dangling names are removed by one process at a time, so that none removes a name that another one has just set.
-    fn lock_names(&self) -> Result<File, ContainerError> {
-        let by_name = self.root.join(BY_NAME);
-        let names = File::open(&by_name).at("open", &by_name)?;
-        flock(&names, FlockOperation::LockExclusive).at("lock", &by_name)?;
-        Ok(names)
-    }
-
     /// Finishes removals that were interrupted, and removes the containers made with `--rm` whose rbuild was killed.
     fn remove_dead(&self) -> Result<(), ContainerError> {
         for entry in std::fs::read_dir(&self.root).at("read", &self.root)?.flatten() {
@@ -198,17 +157,28 @@ impl Containers {
 
     /// The container with that name, ID, or unique prefix of an ID.
     pub fn find(&self, word: &str) -> Result<Entry, ContainerError> {
-        let mut entries = self.list()?;
-        let is_exact = |entry: &Entry| entry.record.id == word || entry.record.name == format!("/{word}");
-        if let Some(position) = entries.iter().position(is_exact) {
-            return Ok(entries.swap_remove(position));
+        if let Some(entry) = self.find_exact(word)? {
+            return Ok(entry);
         }
-        entries.retain(|entry| !word.is_empty() && entry.record.id.starts_with(word));
+        let mut entries = Vec::new();
+        for id in self.ids()?.into_iter().filter(|id| !word.is_empty() && id.starts_with(word)) {
+            entries.extend(Entry::open(self.root.join(&id))?);
+        }
         match entries.len() {
             0 => Err(ContainerError::NotFound { name: word.to_owned() }),
             1 => Ok(entries.remove(0)),
             _ => Err(ContainerError::Ambiguous { prefix: word.to_owned() }),
         }
+    }
+
+    /// By its name or its whole ID; no other container is looked at.
+    fn find_exact(&self, word: &str) -> Result<Option<Entry>, ContainerError> {
+        let by_name = || std::fs::read_link(self.root.join(BY_NAME).join(word)).ok();
+        let is_id = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let id = if is_id { Some(PathBuf::from(word)) } else { names::check(word).ok().and_then(|()| by_name()) };
+        let Some(id) = id else { return Ok(None) };
+        let found = Entry::open(self.root.join(id))?;
+        Ok(found.filter(|entry| entry.record.id == word || entry.record.plain_name() == word))
     }
 
     /// Removes a container that has ended.
@@ -248,24 +218,6 @@ impl Containers {
     /// Reports an event of a container.
     pub fn tell(&self, entry: &Entry, action: &str, facts: &[(&str, &str)]) {
         events::add(self, &entry.record, action, facts);
-    }
-
-    /// Renames a container.
-    pub fn rename(&self, entry: &Entry, name: &str) -> Result<(), ContainerError> {
-        names::check(name)?;
-        self.take_name(name, &entry.record.id)?;
-        self.change(entry, |record| {
-            record.name = format!("/{name}");
-            true
-        })?;
-        let old = self.root.join(BY_NAME).join(entry.record.plain_name());
-        std::fs::remove_file(&old).at("remove", &old)?;
-        if entry.is_running {
-            entry.reload()?;
-        }
-        let renamed = self.open(&entry.record.id)?;
-        events::add(self, &renamed.record, "rename", &[("oldName", &entry.record.name)]);
-        Ok(())
     }
 
     /// Removes a container whose lock the caller holds (or nobody), and its anonymous volumes.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::devices::{self, Devices};
-use super::directory::Containers;
+use super::directory::{Containers, Entry};
 use super::docker_files;
 use super::error::ContainerError;
 use super::host_config::{HostConfig, NetworkMode, Resources, SecurityRequest};
@@ -126,6 +126,14 @@ impl Files<'_> {
         layers.push(self.folder.join("upper"));
         Ok(process_user(&View::open(&layers)?, name)?)
     }
+}
+
+/// The user of that name or number in a container's own files.
+pub fn user_of(entry: &Entry, name: &str) -> Result<ProcessUser, ContainerError> {
+    // One that never ran has no files of its own.
+    let upper = Some(entry.upper()).filter(|upper| upper.exists());
+    let view = View::of_container(&entry.record.layer_paths(), upper.as_deref())?;
+    Ok(process_user(&view, name)?)
 }
 
 /// The image's own files, resolved within the image.

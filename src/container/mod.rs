@@ -78,7 +78,9 @@ pub use bundle::write_bundle;
 pub use changes::{Change, changes};
 pub use chroot::{check_ended, is_in_chroot};
 pub use commit::{Commit, Committed, commit};
-pub use copy::{Copied, CopyError, PathStat, copy_from, copy_into, copy_stream_into, look_at, serve_as_copier};
+pub use copy::{
+    Copied, CopyError, Owners, PathStat, Unpacking, copy_from, copy_into, copy_stream_into, look_at, serve_as_copier,
+};
 pub use create::{Image, create};
 pub use detach_keys::DetachKeys;
 pub use devices::has_devices;
@@ -96,6 +98,7 @@ pub use host_config::{
     NamespaceMode, NetworkMode, PortBinding, Resources, RestartPolicy, RestartPolicyDocument, SecurityOption,
     SecurityRequest, ThrottleDevice, Ulimit, WeightDevice,
 };
+pub use launch::user_of;
 pub use layer_folder::LayerFolder;
 pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
 pub use monitor::{Monitor, serve_as_monitor};

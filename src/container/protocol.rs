@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::ContainerError;
+use crate::container::network::NetworkError;
 use crate::container::sandbox::user_namespace::IdMapping;
 
 /// Kind and length.
@@ -132,12 +133,16 @@ pub struct Failure {
     /// The container's state does not allow the request.
     #[serde(default)]
     pub is_conflict: bool,
+    /// A network that it is to be in is not there.
+    #[serde(default)]
+    pub is_no_network: bool,
 }
 
 impl Failure {
     pub(super) fn of(error: &ContainerError) -> Self {
         let (hint, exit_code, is_conflict) = (error.hint(), error.exit_code(), error.is_conflict());
-        Self { message: chain(error), hint, exit_code, is_conflict }
+        let is_no_network = matches!(error, ContainerError::Network(NetworkError::Unknown { .. }));
+        Self { message: chain(error), hint, exit_code, is_conflict, is_no_network }
     }
 }
 

@@ -111,6 +111,17 @@ fn a_full_disk_is_an_error_and_nothing_is_half_written() {
     assert!(told.iter().any(|message| message["aux"]["ID"].is_string()), "{told:?}");
     served.get("/images/big/json").is(200);
     small.is_in_order();
+    let saved = served.get("/images/big/get").is(200).body;
+    served.ask("DELETE", "/images/big", None).is(200);
+    served.post("/build/prune?all=1", serde_json::Value::Null).is(200);
+    let ballast = small.fill(200 << 10);
+    says_full(send(&served, "/images/load", &saved).text());
+    served.get("/images/big/json").is(404);
+    std::fs::remove_file(ballast).unwrap();
+    small.is_in_order();
+    send(&served, "/images/load", &saved).is(200);
+    served.get("/images/big/json").is(200);
+    small.is_in_order();
 }
 
 #[test]

@@ -80,11 +80,11 @@ fn what_an_update_is_in_conflict_with() {
         (json!({"CpuPeriod": 10_000}), "CPU Period cannot be updated as NanoCPUs has already been set"),
         (json!({"CpuQuota": 10_000}), "CPU Quota cannot be updated as NanoCPUs has already been set"),
         (json!({"Memory": 128 << 20}), "update the memoryswap at the same time"),
-        (always, "restart policy cannot be updated because AutoRemove is enabled for the container"),
+        (always, "Restart policy cannot be updated because AutoRemove is enabled for the container"),
     ] {
         let refused = update(body).is(409).message();
         assert!(
-            refused.starts_with(&format!("cannot update container {id}: ")) && refused.ends_with(said),
+            refused.starts_with(&format!("Cannot update container {id}: ")) && refused.ends_with(said),
             "{refused}"
         );
     }
@@ -106,11 +106,11 @@ fn what_runs_is_removed_by_force_and_links_by_name() {
     served.ask("POST", &format!("/containers/{id}/start"), None).is(204);
     let delete = |path: &str| served.ask("DELETE", path, None);
     let said =
-        "cannot remove container \"/busy\": container is running: stop the container before removing or force remove";
+        "cannot remove container \"busy\": container is running: stop the container before removing or force remove";
     assert_eq!(delete("/containers/busy").is(409).message(), said);
     let by_words = store.run(&["rm", "busy"]).fails(1).stderr();
     assert!(by_words.contains("container is running") && by_words.contains("or use -f"), "{by_words}");
-    assert_eq!(delete("/containers/busy/none?link=1").is(404).message(), "No such link: busy/none");
+    assert_eq!(delete("/containers/busy/none?link=1").is(404).message(), "No such container: busy/none");
     delete("/containers/busy?force=1").is(204);
 }
 

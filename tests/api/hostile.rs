@@ -163,7 +163,7 @@ fn containers_that_can_not_be() {
         (serde_json::json!({"IpcMode": "x"}), "invalid IPC mode: x"),
         (serde_json::json!({"UTSMode": "x"}), "invalid UTS mode: x"),
         (serde_json::json!({"CgroupnsMode": "x"}), "invalid cgroup namespace mode: x"),
-        (serde_json::json!({"CpusetCpus": "x"}), "invalid value x for cpuset cpus"),
+        (serde_json::json!({"CpusetCpus": "x"}), "Invalid value x for cpuset cpus"),
         (serde_json::json!({"ExtraHosts": ["x"]}), "bad format for add-host: \"x\""),
         (serde_json::json!({"PortBindings": {"99999999/tcp": []}}), "invalid port specification: \"99999999\""),
         (

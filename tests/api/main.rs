@@ -11,6 +11,7 @@ mod builds;
 mod burden;
 mod containers;
 mod contract;
+mod dockers_words;
 mod hostile;
 mod images;
 mod killed;

@@ -31,8 +31,8 @@ pub fn df(service: &Service, request: &mut Request) -> Result<Response, ApiError
         answer["Images"] = usage.images.iter().map(image).collect();
     }
     if is_asked("container") {
-        let rows = usage.containers.iter().map(|(entry, _)| container::row(&store, entry, true));
-        answer["Containers"] = rows.collect::<Result<Vec<Value>, _>>()?.into();
+        let entries = usage.containers.iter().map(|(entry, _)| entry);
+        answer["Containers"] = container::rows_with_sizes(&store, entries)?.into();
     }
     if is_asked("volume") {
         answer["Volumes"] = usage.volumes.iter().map(of_volume).collect();

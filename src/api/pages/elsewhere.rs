@@ -16,6 +16,11 @@ pub fn no_swarm(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     ))
 }
 
+/// The same of leaving one.
+pub fn no_swarm_to_leave(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
+    Err(ApiError::new(503, "This node is not part of a swarm"))
+}
+
 pub fn no_plugins(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Ok(Response::json(&json!([]))?)
 }

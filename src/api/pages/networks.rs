@@ -11,7 +11,7 @@ use crate::api::response::Response;
 use crate::api::service::Service;
 use crate::base::Filters;
 use crate::container::EndpointConfig;
-use crate::container::network::{IpamPool, NewNetwork, describe_network};
+use crate::container::network::{IpamPool, NewNetwork, Subnet, describe_network};
 use crate::engine::{Uncounted, network};
 
 pub fn list(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
@@ -87,6 +87,10 @@ impl NetworkBody {
         if !matches!(self.ipam.driver.as_str(), "" | "default") {
             return Err(ApiError::not_found(format!("plugin {:?} not found", self.ipam.driver)));
         }
+        for pool in self.ipam.config.iter().filter(|pool| **pool != IpamPool::default()) {
+            check_subnet(&pool.subnet)
+                .map_err(|text| ApiError::bad_request(format!("invalid network config:\n{text}")))?;
+        }
         if self.enable_ipv4 == Some(false) {
             return Err(ApiError::bad_request("EnableIPv4=false: every network of rbuild has addresses of IPv4"));
         }
@@ -94,8 +98,17 @@ impl NetworkBody {
     }
 }
 
+/// It is written as the network that it is, not as an address in it.
+fn check_subnet(text: &str) -> Result<(), String> {
+    let subnet: Subnet = text.parse().map_err(|_| format!("invalid subnet {text}: invalid CIDR block notation"))?;
+    match subnet == subnet.network() {
+        true => Ok(()),
+        false => Err(format!("invalid subnet {text}: it should be {}", subnet.network())),
+    }
+}
+
 pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
-    let body: NetworkBody = request.json()?;
+    let body: NetworkBody = request.json_or_default()?;
     body.check()?;
     let or_default = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
     let new = NewNetwork {
@@ -124,7 +137,8 @@ struct ConnectBody {
 }
 
 pub fn connect(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
-    let ConnectBody { container, mut endpoint_config } = request.json()?;
+    let ConnectBody { container, mut endpoint_config } = request.json_or_default()?;
+    check_name(&container)?;
     // docker's CLI always sends an empty config.
     endpoint_config.ipam_config = endpoint_config.ipam_config.filter(|config| *config != Default::default());
     network::connect(service.root(), request.part("id"), &container, endpoint_config)?;
@@ -139,9 +153,18 @@ struct DisconnectBody {
 }
 
 pub fn disconnect(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
-    let DisconnectBody { container, force } = request.json()?;
+    let DisconnectBody { container, force } = request.json_or_default()?;
+    check_name(&container)?;
     network::disconnect(service.root(), request.part("id"), &container, force)?;
     Ok(Response::empty(200))
+}
+
+/// Nothing is no name, not even of something that is missing.
+fn check_name(container: &str) -> Result<(), ApiError> {
+    if container.is_empty() {
+        return Err(ApiError::bad_request("invalid name or ID supplied: \"\""));
+    }
+    Ok(())
 }
 
 pub fn remove(service: &Service, request: &mut Request) -> Result<Response, ApiError> {

@@ -64,6 +64,9 @@ pub fn remove(service: &Service, request: &mut Request) -> Result<Response, ApiE
     let name = request.part("name");
     match volume::remove(service.root(), name) {
         Err(ContainerError::Volume(VolumeError::NotFound { .. })) if request.query.flag("force") => {}
+        Err(error @ ContainerError::Volume(VolumeError::NotFound { .. })) => {
+            return Err(of_volume_user(error, "get", name));
+        }
         removed => removed.map_err(|error| of_volume_user(error, "remove", name))?,
     }
     Ok(Response::empty(204))

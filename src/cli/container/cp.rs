@@ -11,7 +11,7 @@ use crate::cli::format::human_size;
 use crate::cli::global::Global;
 use crate::cli::output::Stream;
 use crate::cli::{CliError, output};
-use crate::container::{Copied, Entry, copy_from, copy_into, copy_stream_into};
+use crate::container::{Copied, Entry, Owners, Unpacking, copy_from, copy_into, copy_stream_into};
 
 /// Copy files between a container and the host
 #[derive(Debug, clap::Args)]
@@ -68,10 +68,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         true => Err(CliError::new("the path in the container cannot be empty")),
         false => Ok(()),
     };
+    let owners = if args.archive { Owners::Kept } else { Owners::Own };
     let (copied, into) = match (Side::parse(&args.source), Side::parse(&args.destination)) {
         (Side::Container(name, path), Side::Host(destination)) => {
             empty(path)?;
-            let options = (args.follow_link, args.archive);
+            let options = (args.follow_link, owners);
             let entry = find(name)?;
             let copied = copy_from(&entry, path, options, Ok(destination))?;
             tell(&entry, "archive-path");
@@ -86,7 +87,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             }
             let mut out = BufWriter::with_capacity(1 << 17, output::raw_stdout()?);
             let entry = find(name)?;
-            copy_from(&entry, path, (args.follow_link, true), Err(&mut out))?;
+            copy_from(&entry, path, (args.follow_link, Owners::Kept), Err(&mut out))?;
             tell(&entry, "archive-path");
             out.flush().map_err(|error| CliError::new(format!("cannot write the archive: {error}")))?;
             return Ok(ExitCode::SUCCESS);
@@ -94,7 +95,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         (Side::Host(source), Side::Container(name, path)) => {
             empty(path)?;
             let entry = find(name)?;
-            let copied = copy_into(&entry, (source, args.follow_link), path, args.archive)?;
+            let copied = copy_into(&entry, (source, args.follow_link), path, owners)?;
             tell(&entry, "extract-to-dir");
             (copied, &args.destination)
         }
@@ -104,7 +105,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
                 return Err(CliError::new("there is nothing to copy: standard input is a terminal"));
             }
             let entry = find(name)?;
-            copy_stream_into(&entry, output::raw_stdin()?, path, true)?;
+            let how = Unpacking { owners: Owners::Kept, replaces_folders: false };
+            copy_stream_into(&entry, output::raw_stdin()?, path, how)?;
             tell(&entry, "extract-to-dir");
             return Ok(ExitCode::SUCCESS);
         }

@@ -14,7 +14,7 @@ use super::ground::{Ground, cleaned};
 use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
-use super::{BUFFER, CopyError, PathStat, Place};
+use super::{BUFFER, CopyError, Owners, PathStat, Place, Unpacking};
 use crate::base::foreign;
 use crate::container::sandbox;
 use crate::container::sandbox::os_bytes;
@@ -50,13 +50,13 @@ pub(super) enum Order {
         #[serde(with = "os_bytes")]
         path: PathBuf,
         source: Place,
-        keep_owner: bool,
+        owners: Owners,
     },
     /// Unpack the stream into a folder.
     Unpack {
         #[serde(with = "os_bytes")]
         path: PathBuf,
-        keep_owner: bool,
+        how: Unpacking,
     },
 }
 
@@ -127,14 +127,14 @@ fn follow(order: Order, container: &Path, stream: &UnixStream) -> io::Result<()>
             }
         },
         Order::Look { path } => send(stream, &look(&ground, &cleaned(&path, root))),
-        Order::Write { path, source, keep_owner } => match place(&ground, &cleaned(&path, root), &source) {
+        Order::Write { path, source, owners } => match place(&ground, &cleaned(&path, root), &source) {
             Err(error) => send(stream, &Err::<OsString, _>(error)),
             Ok(target) => {
                 send(stream, &Ok::<_, CopyError>(target.name.as_os_str()))?;
-                take(stream, &Receiver::of(target, keep_owner))
+                take(stream, &Receiver::of(target, owners))
             }
         },
-        Order::Unpack { path, keep_owner } => {
+        Order::Unpack { path, how } => {
             let below: PathBuf = cleaned(&path, root).components().collect();
             let folder = match ground.handle(&below, true) {
                 Ok(found) => found.folder().map_err(|_| CopyError(format!("{} is not a directory", path.display()))),
@@ -143,7 +143,7 @@ fn follow(order: Order, container: &Path, stream: &UnixStream) -> io::Result<()>
             let Ground::Container(tree) = ground else { return Ok(()) };
             send(stream, &folder.as_ref().map(|_| OsString::new()))?;
             // The container's links may be part of the archive's names: they can't lead outside.
-            let receiver = Receiver { tree, below, name: None, keep_owner };
+            let receiver = Receiver { tree, below, name: None, how };
             if folder.is_ok() { take(stream, &receiver) } else { Ok(()) }
         }
     }
@@ -154,10 +154,19 @@ fn look(ground: &Ground, path: &Path) -> Result<PathStat, CopyError> {
     let failed = |error: crate::base::io_error::IoError| CopyError::new("look at", path, &error.source);
     let stat = handle.stat().map_err(failed)?;
     let is_link = handle.kind().map_err(failed)? == rustix::fs::FileType::Symlink;
-    let target = if is_link { handle.read_link().map_err(failed)? } else { PathBuf::new() };
+    // Of a link docker says where in the container it leads.
+    let around = path.parent().unwrap_or(Path::new("/"));
+    let target = if is_link { cleaned(&handle.read_link().map_err(failed)?, around) } else { PathBuf::new() };
+    let is_root = place.name == Path::new(".") && path == Path::new("/");
     Ok(PathStat {
-        // docker's name for the root.
-        name: if place.name == Path::new(".") && path == Path::new("/") { "/".into() } else { place.name },
+        // What is in a folder, and the root, docker calls so.
+        name: if is_root {
+            "/".into()
+        } else if place.contents {
+            ".".into()
+        } else {
+            place.name
+        },
         size: u64::try_from(stat.st_size).unwrap_or_default(),
         mode: stat.st_mode,
         modified: (stat.st_mtime, stat.st_mtime_nsec as u32),

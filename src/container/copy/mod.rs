@@ -21,6 +21,25 @@ const CAPABILITY: &CStr = c"security.capability";
 
 const BUFFER: usize = 1 << 16;
 
+/// Whose what is unpacked will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Owners {
+    /// Whoever unpacks it.
+    Own,
+    /// Those of the stream.
+    Kept,
+    /// A user and a group.
+    Given(u32, u32),
+}
+
+/// How an archive is unpacked in a container.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub struct Unpacking {
+    pub owners: Owners,
+    /// A folder gives way to what is none, and the other way round.
+    pub replaces_folders: bool,
+}
+
 /// Why something can't be copied; the error may be from the process in the container.
 #[derive(Debug, Clone, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{0}")]

@@ -48,7 +48,8 @@ impl<W: Write> Packer<W> {
             if let Some(first) = self.links.get(&identity) {
                 header.set_entry_type(EntryType::Link);
                 header.set_size(0);
-                return written(self.archive.append_link(&mut header, name, first), source);
+                let first = first.clone();
+                return written(self.append_link(&mut header, name, &first), source);
             }
             self.links.insert(identity, name.to_owned());
         }
@@ -79,9 +80,9 @@ impl<W: Write> Packer<W> {
     }
 
     fn append_link(&mut self, header: &mut Header, name: &Path, target: &Path) -> io::Result<()> {
-        let is_short = header.set_link_name_literal(target.as_os_str().as_bytes()).is_ok();
-        match is_short && set_exact_name(header, name) {
-            true => self.archive.append(header, io::empty()),
+        // As it is: the library would write `/` as `//`.
+        match header.set_link_name_literal(target.as_os_str().as_bytes()).is_ok() {
+            true => self.append(header, name, io::empty()),
             false => self.archive.append_link(header, name, target),
         }
     }

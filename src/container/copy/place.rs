@@ -121,6 +121,7 @@ fn follow(ground: &Ground, destination: &Path) -> Result<(PathBuf, Option<Handle
 
 #[cfg(test)]
 mod tests {
+    use super::super::Owners;
     use super::super::pack::pack;
     use super::super::unpack::{Receiver, unpack};
     use super::*;
@@ -142,7 +143,7 @@ mod tests {
             let target = place(&Ground::Host, &cleaned(Path::new(to), root), &source)?;
             let mut stream = Vec::new();
             pack(&handle, &target.name, &mut stream)?;
-            unpack(stream.as_slice(), &Receiver::of(target, false)).map(drop)
+            unpack(stream.as_slice(), &Receiver::of(target, Owners::Own)).map(drop)
         };
         work().map_err(|error| error.0)?;
         let mut found: Vec<String> = walkdir::WalkDir::new(root)

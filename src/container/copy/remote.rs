@@ -13,7 +13,7 @@ use super::inside::{self, Entered, FilesOf, Order, receive, send};
 use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
-use super::{BUFFER, CopyError, PathStat, Place};
+use super::{BUFFER, CopyError, Owners, PathStat, Place, Unpacking};
 use crate::base::identity::Identity;
 use crate::base::io_error::AtPath;
 use crate::base::privacy;
@@ -148,7 +148,7 @@ impl Files {
 pub fn copy_from(
     entry: &Entry,
     path: &Path,
-    (follow, keep_owner): (bool, bool),
+    (follow, owners): (bool, Owners),
     destination: Result<&Path, &mut dyn Write>,
 ) -> Result<Copied, ContainerError> {
     let files = Files::open(entry)?;
@@ -159,7 +159,7 @@ pub fn copy_from(
         Ok(destination) => {
             let target = place(&Ground::Host, &on_host(destination)?, &source)?;
             ask(&target.name)?;
-            unpack(&mut chunks, &Receiver::of(target, keep_owner)).map(drop).map_err(ContainerError::from)
+            unpack(&mut chunks, &Receiver::of(target, owners)).map(drop).map_err(ContainerError::from)
         }
         Err(out) => {
             ask(if source.contents { Path::new(".") } else { &source.name })?;
@@ -184,11 +184,11 @@ pub fn copy_into(
     entry: &Entry,
     (source, follow): (&Path, bool),
     path: &Path,
-    keep_owner: bool,
+    owners: Owners,
 ) -> Result<Copied, ContainerError> {
     let (source, handle) = Place::find(&Ground::Host, &on_host(source)?, follow)?;
     let files = Files::open(entry)?;
-    let name: OsString = files.order(&Order::Write { path: path.to_owned(), source, keep_owner })?;
+    let name: OsString = files.order(&Order::Write { path: path.to_owned(), source, owners })?;
     let copied = files.send_stream(|out| pack(&handle, Path::new(&name), out));
     // What was copied before an error is kept.
     files.keep().and(copied)
@@ -199,10 +199,10 @@ pub fn copy_stream_into(
     entry: &Entry,
     stream: impl Read,
     path: &Path,
-    keep_owner: bool,
+    how: Unpacking,
 ) -> Result<Copied, ContainerError> {
     let files = Files::open(entry)?;
-    let _: OsString = files.order(&Order::Unpack { path: path.to_owned(), keep_owner })?;
+    let _: OsString = files.order(&Order::Unpack { path: path.to_owned(), how })?;
     let copied = files.send_stream(|out| {
         let failed = |error: io::Error| CopyError(format!("cannot copy the archive: {error}"));
         io::copy(&mut Decoder::new(stream).map_err(failed)?, out).map_err(failed)?;

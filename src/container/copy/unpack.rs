@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{FileType, Gid, Timespec, Timestamps, UTIME_OMIT, Uid, makedev};
 use rustix::io::Errno;
 
-use super::CopyError;
 use super::place::Target;
+use super::{CopyError, Owners, Unpacking};
 use crate::base::foreign::{Folder, Handle, Tree};
 use crate::base::io_error::IoError;
 use crate::image::layer::{ArchiveLimits, ArchiveReader, Entry, EntryKind, FileKind, LayerError};
@@ -24,15 +24,16 @@ pub(super) struct Receiver {
     pub(super) below: PathBuf,
     /// The name with which all names must start, if set.
     pub(super) name: Option<PathBuf>,
-    pub(super) keep_owner: bool,
+    pub(super) how: Unpacking,
 }
 
 impl Receiver {
     /// Only for what is below a target.
-    pub(super) fn of(target: Target, keep_owner: bool) -> Self {
+    pub(super) fn of(target: Target, owners: Owners) -> Self {
         let Target { folder, name } = target;
         let name = Some(name).filter(|name| name != Path::new("."));
-        Self { tree: Tree::beneath(folder), below: PathBuf::new(), name, keep_owner }
+        let how = Unpacking { owners, replaces_folders: false };
+        Self { tree: Tree::beneath(folder), below: PathBuf::new(), name, how }
     }
 }
 
@@ -64,12 +65,16 @@ impl Unpacker<'_> {
         // The folder into which everything is copied exists and is not changed.
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
         let folder = self.parent(parent)?;
-        let old = folder.stat(name).map_err(failed)?.map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let mut old = folder.stat(name).map_err(failed)?.map(|stat| FileType::from_raw_mode(stat.st_mode));
         let is_directory = entry.kind == EntryKind::File(FileKind::Directory);
         let shown = folder.shown().join(name);
         match (old, is_directory) {
             (None, _) => {}
             (Some(FileType::Directory), true) => {}
+            (Some(_), _) if self.receiver.how.replaces_folders => {
+                folder.remove_all(name).map_err(failed)?;
+                old = None;
+            }
             (Some(FileType::Directory), false) => {
                 let what = format!("cannot overwrite directory {:?} with non-directory {path:?}", shown);
                 return Err(CopyError(what));
@@ -161,10 +166,12 @@ impl Unpacker<'_> {
     }
 
     fn give(&self, made: &Handle, entry: &Entry) -> Result<(), CopyError> {
-        match self.receiver.keep_owner {
-            true => made.set_owner(Uid::from_raw(entry.uid), Gid::from_raw(entry.gid)).map_err(failed),
-            false => Ok(()),
-        }
+        let (uid, gid) = match self.receiver.how.owners {
+            Owners::Own => return Ok(()),
+            Owners::Kept => (entry.uid, entry.gid),
+            Owners::Given(uid, gid) => (uid, gid),
+        };
+        made.set_owner(Uid::from_raw(uid), Gid::from_raw(gid)).map_err(failed)
     }
 
     /// Sets owner, mode, capabilities and time, in an order in which none resets another.
@@ -235,7 +242,8 @@ mod tests {
 
     fn below(folder: &Path, name: &str) -> Receiver {
         let tree = Tree::beneath(Folder::open(folder).unwrap());
-        Receiver { tree, below: PathBuf::new(), name: Some(name.into()), keep_owner: false }
+        let how = Unpacking { owners: Owners::Own, replaces_folders: false };
+        Receiver { tree, below: PathBuf::new(), name: Some(name.into()), how }
     }
 
     fn header(kind: tar::EntryType, size: u64) -> tar::Header {
@@ -305,6 +313,16 @@ mod tests {
             let attack = archive(|archive| archive.append_data(&mut header(kind, 0), name, std::io::empty()).unwrap());
             unpack(attack.as_slice(), &below(place.path(), "copy")).unwrap_err().0
         };
+        let replacing =
+            Receiver { how: Unpacking { owners: Owners::Own, replaces_folders: true }, ..below(place.path(), "other") };
+        std::fs::create_dir_all(place.path().join("other/folder/full")).unwrap();
+        std::fs::write(place.path().join("other/file"), "").unwrap();
+        let swapped = archive(|archive| {
+            archive.append_data(&mut header(tar::EntryType::Regular, 1), "other/folder", &b"x"[..]).unwrap();
+            archive.append_data(&mut header(tar::EntryType::Directory, 0), "other/file", std::io::empty()).unwrap();
+        });
+        unpack(swapped.as_slice(), &replacing).unwrap();
+        assert!(place.path().join("other/folder").is_file() && place.path().join("other/file").is_dir());
         assert!(over(tar::EntryType::Regular, "copy/folder").starts_with("cannot overwrite directory"));
         assert!(over(tar::EntryType::Directory, "copy/file").starts_with("cannot overwrite non-directory"));
     }

@@ -61,7 +61,8 @@ impl NetworkMode {
         matches!(self, Self::Usual | Self::Network(_))
     }
 
-    pub(super) fn word(&self) -> String {
+    /// As a request says it.
+    pub fn word(&self) -> String {
         match self {
             Self::Usual => String::new(),
             Self::Container(name) => format!("{CONTAINER}{name}"),

@@ -1,12 +1,13 @@
 //! Names of containers: those that users choose, and generated ones.
 
+mod taken;
 mod words;
 
 use super::error::ContainerError;
 use words::{ADJECTIVES, NOUNS};
 
 /// Refuses the names that docker refuses.
-pub(super) fn check(name: &str) -> Result<(), ContainerError> {
+pub(in crate::container) fn check(name: &str) -> Result<(), ContainerError> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric();
     let is_valid = name.len() > 1
         && name.bytes().next().is_some_and(is_word)
@@ -15,7 +16,7 @@ pub(super) fn check(name: &str) -> Result<(), ContainerError> {
 }
 
 /// Two words, followed by a number after the first attempts.
-pub(super) fn made_up(seed: &[u8], attempt: usize) -> String {
+fn made_up(seed: &[u8], attempt: usize) -> String {
     let byte = |index: usize| usize::from(seed.get(index + attempt).copied().unwrap_or_default());
     let number = |index: usize| byte(index) << 8 | byte(index + 1);
     let name = format!("{}_{}", ADJECTIVES[number(0) % ADJECTIVES.len()], NOUNS[number(2) % NOUNS.len()]);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::addresses;
 use super::bridge::{self, Bridge};
+use super::clash;
 use super::endpoint::{Endpoint, Endpoints};
 use super::error::{Doing, NetworkError};
 use super::link::{self, HardwareAddress, Link, VethPair};
@@ -47,10 +48,11 @@ pub(super) struct Inside<'a> {
     pub(super) socket: &'a Socket,
 }
 
-/// Creates the endpoint and its interface; called in the bridges' namespace. Undoes everything if any part fails.
+/// Creates the endpoint and its interface; called in the bridges' namespace. Undoes everything if any part fails. The
+/// network may get another subnet by that.
 pub(super) fn attach(
     networks: &Networks,
-    record: &NetworkRecord,
+    record: &mut NetworkRecord,
     request: &EndpointRequest,
     owner: &Owner,
     inside: &Inside<'_>,
@@ -60,14 +62,14 @@ pub(super) fn attach(
     }
     let socket = Socket::open(None).doing("open a netlink socket")?;
     let endpoints = Endpoints::of(networks.state(), &record.id);
-    let (bridge, endpoint) = {
-        let _lock = endpoints.lock()?;
-        networks.note_origin(record)?;
-        let bridge = bridge::ensure(&socket, record, networks.machine().mtu())?;
-        let others = endpoints.list_and_reap();
-        let endpoint = choose(record, request, owner, &others, &free_interface(inside.socket)?)?;
-        endpoints.write(&endpoint)?;
-        (bridge, endpoint)
+    let mut attempts = 0;
+    let (bridge, endpoint) = loop {
+        match take_place(networks, record, request, owner, (&socket, inside.socket)) {
+            Err(NetworkError::Overlap { .. }) if attempts < clash::ATTEMPTS && networks.choose_anew(record)? => {
+                attempts += 1;
+            }
+            taken => break taken?,
+        }
     };
     match connect(&socket, inside, &bridge, record, &endpoint, request) {
         Ok(()) => Ok(endpoint),
@@ -76,6 +78,25 @@ pub(super) fn attach(
             Err(error)
         }
     }
+}
+
+/// The network's bridge, and the container's place in the network, written down. The sockets are in the machine's network
+/// and in the container's.
+fn take_place(
+    networks: &Networks,
+    record: &NetworkRecord,
+    request: &EndpointRequest,
+    owner: &Owner,
+    (socket, inside): (&Socket, &Socket),
+) -> Result<(Bridge, Endpoint), NetworkError> {
+    let endpoints = Endpoints::of(networks.state(), &record.id);
+    let _lock = endpoints.lock()?;
+    networks.note_origin(record)?;
+    let bridge = bridge::ensure(socket, record, networks.machine().mtu())?;
+    let others = endpoints.list_and_reap();
+    let endpoint = choose(record, request, owner, &others, &free_interface(inside)?)?;
+    endpoints.write(&endpoint)?;
+    Ok((bridge, endpoint))
 }
 
 fn choose(

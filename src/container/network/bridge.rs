@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use super::addresses;
 use super::error::{Doing, NetworkError};
 use super::firewall::BridgeRules;
 use super::link::{self, Link};
 use super::netlink::Socket;
 use super::record::{NetworkRecord, Pool};
 use super::subnet::Subnet;
+use crate::base::boolean;
 use crate::base::io_error::AtPath;
 
 /// The bridge of the default network.
@@ -38,6 +38,8 @@ const OPTIONS: [&str; 7] = [
     "com.docker.network.bridge.host_binding_ipv4",
 ];
 
+const BOOLEANS: [&str; 4] = [OPTIONS[1], OPTIONS[2], OPTIONS[3], OPTIONS[5]];
+
 /// Refuses options that could only be ignored.
 pub(super) fn check_options(record: &NetworkRecord) -> Result<(), NetworkError> {
     let refuse = |what: String| Err(NetworkError::Refused { what });
@@ -48,6 +50,9 @@ pub(super) fn check_options(record: &NetworkRecord) -> Result<(), NetworkError> 
         if option == OPTIONS[4] && value.parse::<u32>().is_err() {
             return refuse(format!("`{value}` is not an MTU"));
         }
+        if BOOLEANS.contains(&option.as_str()) && boolean(value).is_none() {
+            return refuse(format!("failed to parse {option} value: {value}"));
+        }
     }
     let name = record.interface();
     if name.is_empty() || name.len() > LONGEST_NAME || name.contains(['/', ' ']) {
@@ -56,15 +61,15 @@ pub(super) fn check_options(record: &NetworkRecord) -> Result<(), NetworkError> 
     Ok(())
 }
 
-/// A subnet for the default network that overlaps with no route except the default one.
-pub(super) fn default_subnet() -> Result<Subnet, NetworkError> {
+/// The subnet of the default network, where its bridge is there already.
+pub(super) fn default_subnet() -> Result<Option<Subnet>, NetworkError> {
     let socket = Socket::open(None).doing("open a netlink socket")?;
     if let Some(found) = link::find(&socket, DEFAULT).doing("look for the bridge")?
         && let Some(address) = link::address_of(&socket, found).doing("read the bridge's address")?
     {
-        return Ok(address.network());
+        return Ok(Some(address.network()));
     }
-    addresses::free_subnet(&host_routes()?)
+    Ok(None)
 }
 
 /// The destinations of the routes in this process's network, except the default one.

@@ -6,6 +6,8 @@ use super::endpoint::Endpoint;
 use super::record::{BRIDGE, NetworkRecord};
 use super::subnet::Subnet;
 
+const USUAL_MTU: u32 = 1500;
+
 /// docker's `NetworkSettings`.
 pub(super) fn settings(places: &[(NetworkRecord, Endpoint)], ports: &Value, key: &str) -> Map<String, Value> {
     let bridge = places.iter().find(|(record, _)| record.name == BRIDGE);
@@ -112,7 +114,23 @@ pub fn network(record: &NetworkRecord, endpoints: &[Endpoint]) -> Value {
     if record.is_predefined() && record.ipam.config.is_empty() {
         value["IPAM"]["Config"] = Value::Null;
     }
+    if record.name == BRIDGE {
+        let mtu = record.mtu().unwrap_or(USUAL_MTU).to_string();
+        // What the default network is like without a word, docker says in words.
+        for (option, usual) in [
+            ("com.docker.network.bridge.default_bridge", "true"),
+            ("com.docker.network.bridge.enable_icc", "true"),
+            ("com.docker.network.bridge.enable_ip_masquerade", "true"),
+            ("com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"),
+            ("com.docker.network.driver.mtu", mtu.as_str()),
+        ] {
+            if value["Options"].get(option).is_none() {
+                value["Options"][option] = json!(usual);
+            }
+        }
+    }
     if let Value::Object(fields) = &mut value {
+        fields.shift_remove("HasChosenSubnet");
         let after: Vec<(String, Value)> = ["Options", "Labels"]
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), fields.shift_remove(*name)?)))

@@ -51,8 +51,9 @@ pub enum NetworkError {
     Predefined { name: String },
     #[error("operation is not permitted on predefined {name} network")]
     PredefinedName { name: String },
-    #[error("network {name} has active endpoints: {containers}")]
-    InUse { name: String, containers: String },
+    /// With the names of the containers, and the endpoints' IDs.
+    #[error("network {name} has active endpoints: {}", endpoints.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))]
+    InUse { name: String, endpoints: Vec<(String, String)> },
     #[error("the record of a network, `{path}`, can't be read")]
     DamagedRecord {
         path: PathBuf,
@@ -62,6 +63,10 @@ pub enum NetworkError {
     /// Other drivers than `bridge` belong to plugins or clusters, which need a daemon.
     #[error("there is no driver `{driver}`: rbuild has bridge networks only")]
     Driver { driver: String },
+    #[error("only one instance of \"{driver}\" network is allowed")]
+    OneInstance { driver: String },
+    #[error("bridge driver doesn't support multiple subnets")]
+    ManySubnets,
     #[error("{what}")]
     Refused { what: String },
     #[error("bind for {address}:{port}/{protocol} failed: port is already allocated")]

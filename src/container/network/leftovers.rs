@@ -57,6 +57,12 @@ impl Networks {
         Ok(std::fs::write(&file, text).at("write", &file)?)
     }
 
+    /// To be called with its lock.
+    pub(super) fn forget_origin(&self, record: &NetworkRecord) {
+        // Where there is none, there is none to forget.
+        let _ = std::fs::remove_file(Endpoints::of(self.state(), &record.id).folder().join(FILE));
+    }
+
     /// The networks of all stores on this machine.
     pub(super) fn of_all_stores(&self) -> Vec<NetworkRecord> {
         self.origins().map(|origin| origin.record).collect()

@@ -150,8 +150,8 @@ impl Live {
         let place = Inside { namespace, socket: &inside };
         networks.machine().within(|| {
             for request in requests {
-                let record = networks.find(&request.network)?;
-                let endpoint = attach::attach(networks, &record, request, owner, &place)?;
+                let mut record = networks.find(&request.network)?;
+                let endpoint = attach::attach(networks, &mut record, request, owner, &place)?;
                 places.push((record, endpoint));
             }
             Ok(())

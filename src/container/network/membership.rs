@@ -24,7 +24,7 @@ impl Networks {
         let inside = sandbox::in_network_namespace(&namespace, open).doing("enter the container's network")?;
         let inside = inside.doing("open a netlink socket")?;
         let place = Inside { namespace: &namespace, socket: &inside };
-        let endpoint = self.machine().within(|| attach::attach(self, record, request, owner, &place))?;
+        let endpoint = self.machine().within(|| attach::attach(self, &mut record.clone(), request, owner, &place))?;
         self.choose_way_out(&owner.container, &inside)?;
         Ok(endpoint)
     }

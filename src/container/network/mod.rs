@@ -9,6 +9,7 @@
 mod addresses;
 mod attach;
 mod bridge;
+mod clash;
 mod describe;
 mod dns;
 mod endpoint;

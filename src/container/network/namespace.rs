@@ -65,13 +65,13 @@ impl NetworkNamespace {
 }
 
 fn connect(descriptor: &OwnedFd, inside: &Socket, networks: Networks) -> Result<WayOut, NetworkError> {
-    let record = networks.find(BRIDGE)?;
+    let mut record = networks.find(BRIDGE)?;
     let id = random_id()?;
     let process = ProcessOwner::new(networks.state(), &id)?;
     let name = format!("build-{}", std::process::id());
     let owner = Owner { container: id, name, hostname: String::new(), lock: process.path.clone() };
     let place = Inside { namespace: descriptor, socket: inside };
-    let endpoint = attach::attach(&networks, &record, &EndpointRequest::default(), &owner, &place)?;
+    let endpoint = attach::attach(&networks, &mut record, &EndpointRequest::default(), &owner, &place)?;
     attach::route(inside, &live::gateways(std::iter::once(&record))?)?;
     Ok(WayOut::Bridge { record: Box::new(record), endpoint: Box::new(endpoint), networks, _owner: process })
 }

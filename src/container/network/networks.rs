@@ -164,9 +164,7 @@ impl Networks {
         match new.driver.as_str() {
             "bridge" | "" => {}
             "host" | "null" | "none" => {
-                return Err(NetworkError::Refused {
-                    what: format!("only one instance of `{}` network is allowed", new.driver),
-                });
+                return Err(NetworkError::OneInstance { driver: new.driver });
             }
             _ => return Err(NetworkError::Driver { driver: new.driver }),
         }
@@ -178,9 +176,9 @@ impl Networks {
             return Err(NetworkError::NameTaken { name: new.name });
         }
         let id = random_id()?;
-        // Stores choose subnets one after the other.
-        let _machine = endpoint::lock(&self.state.join("networks/lock"))?;
+        let _machine = self.lock_choice()?;
         let new = with_settings_of(new, &others)?;
+        let has_chosen_subnet = new.pools.iter().all(|pool| pool.subnet.is_empty() || pool.subnet.contains(':'));
         let pools = if new.config_only { new.pools.clone() } else { self.pools(&new, &id, &others)? };
         let record = NetworkRecord {
             name: new.name,
@@ -197,6 +195,7 @@ impl Networks {
             config_only: new.config_only,
             options: new.options,
             labels: new.labels,
+            has_chosen_subnet,
             id,
         };
         bridge::check_options(&record)?;
@@ -218,6 +217,13 @@ impl Networks {
         if self.machine.is_host() {
             taken.extend(routes.iter().map(|route| (*route, "a route of this machine".to_owned())));
         }
+        for is_ipv6 in [false, true] {
+            let of_kind =
+                new.pools.iter().filter(|pool| !pool.subnet.is_empty() && pool.subnet.contains(':') == is_ipv6);
+            if of_kind.count() > 1 {
+                return Err(NetworkError::ManySubnets);
+            }
+        }
         let mut pools: Vec<IpamPool> = Vec::new();
         for pool in new.pools.iter().filter(|pool| !pool.subnet.is_empty()) {
             let understood = pool.understand()?;
@@ -225,14 +231,12 @@ impl Networks {
                 return Err(NetworkError::Overlap { subnet: understood.subnet.to_string(), other: other.clone() });
             }
             taken.push((understood.subnet, "another of the same network".to_owned()));
-            let gateway = understood.gateway.to_string();
-            pools.push(IpamPool { subnet: understood.subnet.to_string(), gateway, ..pool.clone() });
+            // A gateway that nobody named is not shown, as with docker.
+            pools.push(IpamPool { subnet: understood.subnet.to_string(), ..pool.clone() });
         }
         // A subnet that is chosen here must not hide any network of the host, nor be used by another store.
-        let mut subnets: Vec<Subnet> = taken.iter().map(|(subnet, _)| *subnet).chain(routes).collect();
-        for other in self.of_all_stores() {
-            subnets.extend(other.pools()?.iter().map(|pool| pool.subnet));
-        }
+        let mut subnets = self.taken_subnets()?;
+        subnets.extend(taken.iter().map(|(subnet, _)| *subnet));
         if pools.iter().all(|pool| pool.subnet.contains(':')) {
             pools.insert(0, with_gateway(addresses::free_subnet(&subnets)?)?);
         }
@@ -254,8 +258,8 @@ impl Networks {
         let lock = endpoints.lock()?;
         let used = endpoints.list_and_reap();
         if !used.is_empty() {
-            let containers: Vec<&str> = used.iter().map(|endpoint| endpoint.name.as_str()).collect();
-            return Err(NetworkError::InUse { name: record.name.clone(), containers: containers.join(", ") });
+            let endpoints = used.into_iter().map(|endpoint| (endpoint.name, endpoint.id)).collect();
+            return Err(NetworkError::InUse { name: record.name.clone(), endpoints });
         }
         self.remove_bridge(record)?;
         let path = self.path(record);
@@ -267,6 +271,20 @@ impl Networks {
 
     pub(super) fn path(&self, record: &NetworkRecord) -> PathBuf {
         self.folder.join(format!("{}.json", record.id))
+    }
+
+    /// Keeps what was changed of a network.
+    pub(super) fn rewrite(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
+        write(&self.file_of(record), record)
+    }
+
+    /// The network as it is now; nothing when it is gone.
+    pub(super) fn reread(&self, record: &NetworkRecord) -> Result<Option<NetworkRecord>, NetworkError> {
+        read(&self.file_of(record))
+    }
+
+    fn file_of(&self, record: &NetworkRecord) -> PathBuf {
+        if record.name == BRIDGE { self.bridge_path() } else { self.path(record) }
     }
 
     pub(super) fn remove_bridge(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
@@ -323,11 +341,10 @@ impl Networks {
             return Ok(record);
         }
         let mut record = predefined(BRIDGE, 0, self.since());
-        let subnet = if self.machine.is_host() {
-            bridge::default_subnet()?
-        } else {
-            addresses::free_subnet(&bridge::host_routes()?)?
-        };
+        let _machine = self.lock_choice()?;
+        let existing = if self.machine.is_host() { bridge::default_subnet()? } else { None };
+        let subnet = existing.map_or_else(|| addresses::free_subnet(&self.taken_subnets()?), Ok)?;
+        record.has_chosen_subnet = true;
         record.ipam.config = vec![with_gateway(subnet)?];
         record.options.insert("com.docker.network.bridge.name".to_owned(), bridge::DEFAULT.to_owned());
         write(&path, &record)?;
@@ -335,7 +352,7 @@ impl Networks {
     }
 }
 
-fn with_gateway(subnet: Subnet) -> Result<IpamPool, NetworkError> {
+pub(super) fn with_gateway(subnet: Subnet) -> Result<IpamPool, NetworkError> {
     let pool = IpamPool { subnet: subnet.to_string(), ..IpamPool::default() };
     let gateway = pool.understand()?.gateway.to_string();
     Ok(IpamPool { gateway, ..pool })
@@ -359,6 +376,7 @@ fn predefined(name: &str, index: usize, created: jiff::Timestamp) -> NetworkReco
         config_only: false,
         options: BTreeMap::new(),
         labels: BTreeMap::new(),
+        has_chosen_subnet: false,
     }
 }
 
@@ -413,7 +431,7 @@ mod tests {
         let store = tempfile::tempdir().unwrap();
         let networks = Networks::of(store.path(), true);
         let first = networks.create(named("first", "10.77.0.0/24")).unwrap();
-        assert_eq!(first.ipam.config[0].gateway, "10.77.0.1");
+        assert_eq!((first.ipam.config[0].gateway.as_str(), first.pools().unwrap().len()), ("", 1));
         assert!(matches!(networks.create(named("first", "")), Err(NetworkError::NameTaken { .. })));
         assert!(matches!(networks.create(named("second", "10.77.0.128/25")), Err(NetworkError::Overlap { .. })));
         assert!(matches!(networks.create(named("host", "")), Err(NetworkError::PredefinedName { .. })));

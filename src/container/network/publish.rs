@@ -161,13 +161,18 @@ fn bind(address: SocketAddr, protocol: Protocol) -> io::Result<(Listener, Socket
 
 /// docker's `Ports`: the bindings of each port, or null for a port without any. `exposed` has entries like `80/tcp`.
 pub fn describe<'a>(published: &[Published], exposed: impl Iterator<Item = &'a str>) -> Value {
-    let mut ports: BTreeMap<String, Option<Vec<Value>>> = exposed.map(|port| (port.to_owned(), None)).collect();
+    let mut ports: BTreeMap<String, Option<Vec<Value>>> = exposed.map(|port| (with_protocol(port), None)).collect();
     for one in published {
         let bindings = ports.entry(format!("{}/{}", one.container, one.protocol)).or_default();
         let binding = json!({"HostIp": one.host.ip().to_string(), "HostPort": one.host.port().to_string()});
         bindings.get_or_insert_default().push(binding);
     }
     json!(ports)
+}
+
+/// `80` is `80/tcp`.
+fn with_protocol(port: &str) -> String {
+    if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") }
 }
 
 #[cfg(test)]

@@ -36,6 +36,9 @@ pub struct NetworkRecord {
     pub config_only: bool,
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
+    /// Its subnet of IPv4 was chosen here, and may be another one until its bridge is made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_chosen_subnet: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

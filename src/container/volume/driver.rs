@@ -21,7 +21,7 @@ impl Backing {
     pub fn of(options: &BTreeMap<String, String>) -> Result<Self, VolumeError> {
         let wrong = |what: String| VolumeError::Option { what };
         if let Some(other) = options.keys().find(|key| !matches!(key.as_str(), "type" | "o" | "device")) {
-            return Err(wrong(format!("there is no `{other}`; there are type, o and device")));
+            return Err(VolumeError::UnknownOption { key: other.clone() });
         }
         let get = |key: &str| options.get(key).map(String::as_str).unwrap_or_default();
         let flags: Vec<&str> = get("o").split(',').filter(|flag| !flag.is_empty()).collect();
@@ -43,6 +43,16 @@ impl Backing {
                 "rbuild mounts no filesystems of type `{kind}`; there are tmpfs and none with o=bind"
             ))),
         }
+    }
+}
+
+/// Refuses what docker refuses of a new volume's options, and what could only be ignored.
+pub fn check(options: &BTreeMap<String, String>) -> Result<(), VolumeError> {
+    Backing::of(options)?;
+    let missing = ["device", "type"].into_iter().find(|key| !options.contains_key(*key));
+    match missing.filter(|_| !options.is_empty()) {
+        Some(key) => Err(VolumeError::MissingOption { key }),
+        None => Ok(()),
     }
 }
 

@@ -17,12 +17,14 @@ pub enum VolumeError {
     /// Other drivers than `local` are plugins, which need docker's daemon.
     #[error("there is no volume driver `{driver}`: volumes are `local`, folders of this machine")]
     Driver { driver: String },
+    #[error("missing required option: {key:?}")]
+    MissingOption { key: &'static str },
+    #[error("invalid option: {key:?}")]
+    UnknownOption { key: String },
     #[error("invalid option for the local volume driver: {what}")]
     Option { what: String },
     #[error("volume {name} is in use: {}", containers.join(", "))]
     InUse { name: String, containers: Vec<String> },
-    #[error("volume {name} already exists with other options")]
-    Conflict { name: String },
     #[error("the record of a volume, `{}`, can't be read", path.display())]
     DamagedRecord {
         path: PathBuf,

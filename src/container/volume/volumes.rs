@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::driver::Backing;
+use super::driver;
 use super::error::VolumeError;
 use super::record::{ANONYMOUS, VolumeRecord};
 use crate::base::foreign;
@@ -65,12 +65,12 @@ impl Volumes {
         read(&self.folder.join(name).join(RECORD))?.ok_or_else(missing)
     }
 
-    /// Creates a volume, or returns an existing one with the same options.
+    /// Makes a volume, or finds the one of that name, whatever its options are.
     pub fn create(&self, new: NewVolume) -> Result<VolumeRecord, VolumeError> {
         if !matches!(new.driver.as_str(), "" | "local") {
             return Err(VolumeError::Driver { driver: new.driver });
         }
-        Backing::of(&new.options)?;
+        driver::check(&new.options)?;
         let mut labels = new.labels;
         let name = if new.name.is_empty() {
             labels.insert(ANONYMOUS.to_owned(), String::new());
@@ -84,8 +84,7 @@ impl Volumes {
         std::fs::create_dir_all(&place).at("create", &place)?;
         let _lock = lock(&place)?;
         if let Some(found) = read(&place.join(RECORD))? {
-            let is_same = options.is_none() || options == found.options;
-            return if is_same { Ok(found) } else { Err(VolumeError::Conflict { name }) };
+            return Ok(found);
         }
         let data = place.join(DATA);
         make_data(&data)?;
@@ -194,9 +193,8 @@ mod tests {
         let volumes = Volumes::of(store.path());
         let data = volumes.create(named("data")).unwrap();
         assert_eq!(volumes.create(named("data")).unwrap(), data);
-        let other = BTreeMap::from([("type".to_owned(), "tmpfs".to_owned())]);
-        let conflict = volumes.create(NewVolume { options: other, ..named("data") });
-        assert!(matches!(conflict, Err(VolumeError::Conflict { .. })));
+        let other = ["type", "device"].map(|key| (key.to_owned(), "tmpfs".to_owned())).into();
+        assert_eq!(volumes.create(NewVolume { options: other, ..named("data") }).unwrap(), data);
         let anonymous = volumes.create(NewVolume::default()).unwrap();
         assert!(anonymous.is_anonymous() && anonymous.name.len() == 64 && !data.is_anonymous());
         for wrong in ["", "a", "-a", "a/b", "../x", "ä1"] {

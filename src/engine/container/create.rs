@@ -82,7 +82,13 @@ pub fn create(store: &Store, request: CreateRequest) -> Result<Created, RequestE
     let has_entrypoint = request.body.get("Entrypoint").is_some();
     let image = find_image(store, &body.image, request.platform.as_ref())?;
     let mut warnings = Vec::new();
+    let has_command = !run.cmd.is_empty();
+    let names_no_entrypoint = run.entrypoint.is_empty();
     let mut options = options(body, run, has_entrypoint, &mut warnings)?;
+    if !has_command && names_no_entrypoint {
+        // An empty list takes the image's entrypoint away, and not its command; the CLI says `[""]` for both.
+        options.command = image.config.cmd.clone();
+    }
     options.name = request.name;
     find_mounted(store, &mut options.mounts)?;
     let entry = container::create(&Containers::of(store.root()), &image, &options)?;
@@ -127,6 +133,24 @@ fn unpacked(store: &Store, layers: &[DiffId]) -> Result<Vec<LayerFolder>, Contai
     LayerFolder::all(Stack::of_image(layers).unpacked(store)?)
 }
 
+/// Refuses what only networks that people made can give.
+fn check_predefined(name: &str, config: &EndpointConfig) -> Result<(), RequestError> {
+    let refuse = |text: &str| {
+        let text = format!("invalid config for network {name}: invalid endpoint settings:\n{text}");
+        Err(RequestError::refused(text))
+    };
+    if has_address(config) {
+        return refuse(
+            "* user specified IP address is supported on user defined networks only\n* user specified IP address is \
+             supported only when connecting to networks with user configured subnets",
+        );
+    }
+    if !config.aliases.is_empty() {
+        return refuse("network-scoped alias is supported only for containers in user defined networks");
+    }
+    Ok(())
+}
+
 fn has_address(config: &EndpointConfig) -> bool {
     config.ipam_config.as_ref().is_some_and(|ipam| !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty())
 }
@@ -141,16 +165,19 @@ fn options(
     if host.runtime.is_empty() {
         host.runtime = body.runtime;
     }
-    check_config(&run, body.stop_timeout)?;
+    check_config(&run)?;
     settle(&mut host)?;
     let networks = networks(&mut host, body.networking_config.endpoints_config, &body.mac_address);
+    if !body.mac_address.is_empty() {
+        let text = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig \
+                    instead.";
+        warnings.push(text.to_owned());
+    }
     for (name, config) in &networks {
         let refused = |error| RequestError::refused(format!("invalid config for network {name}: {}", chain(&error)));
         endpoint_request(name, config, &[]).map_err(refused)?;
-        if PREDEFINED.contains(&name.as_str()) && has_address(config) {
-            return Err(RequestError::refused(format!(
-                "invalid config for network {name}: user specified IP address is supported on user defined networks only"
-            )));
+        if PREDEFINED.contains(&name.as_str()) {
+            check_predefined(name, config)?;
         }
     }
     if host.network_mode == NetworkMode::Host && (host.publish_all_ports || !host.port_bindings.is_empty()) {
@@ -168,7 +195,9 @@ fn options(
         return Err(RequestError::refused("conflicting options: hostname and the UTS mode"));
     }
     if host.annotations.keys().any(|key| key.trim().is_empty()) {
-        return Err(RequestError::refused("the empty string is not permitted as an annotation key"));
+        return Err(RequestError::refused(
+            "invalid Annotations: the empty string is not permitted as an annotation key",
+        ));
     }
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let (places, without_name) = places(&host, &run)?;
@@ -180,7 +209,7 @@ fn options(
         entrypoint: Some(run.entrypoint).filter(|_| has_entrypoint).map(without_empty),
         environment: run.env,
         user: given(run.user),
-        directory: given(run.working_dir),
+        directory: given(cleaned_folder(&run.working_dir)),
         hostname: given(body.hostname),
         domainname: given(body.domainname),
         labels: run.labels,
@@ -199,12 +228,24 @@ fn options(
     })
 }
 
+/// Without needless parts, as docker keeps it.
+fn cleaned_folder(text: &str) -> String {
+    let mut clean = std::path::PathBuf::new();
+    for part in std::path::Path::new(text).components() {
+        match part {
+            std::path::Component::ParentDir => drop(clean.pop()),
+            part => clean.push(part),
+        }
+    }
+    clean.display().to_string()
+}
+
 /// The CLI sends `[""]` for an empty list.
 fn without_empty(words: Vec<String>) -> Vec<String> {
     if words == [""] { Vec::new() } else { words }
 }
 
-fn check_config(run: &RunConfig, stop_timeout: Option<i64>) -> Result<(), RequestError> {
+fn check_config(run: &RunConfig) -> Result<(), RequestError> {
     let refuse = |text: String| Err(RequestError::refused(text));
     let folder = &run.working_dir;
     if !folder.is_empty() && !folder.starts_with('/') {
@@ -215,9 +256,6 @@ fn check_config(run: &RunConfig, stop_timeout: Option<i64>) -> Result<(), Reques
     }
     if let Some(entry) = run.env.iter().find(|entry| entry.split('=').next().is_none_or(str::is_empty)) {
         return refuse(format!("invalid environment variable: {entry}"));
-    }
-    if stop_timeout.is_some_and(|seconds| seconds < -1) {
-        return refuse("invalid stop timeout: it is a number of seconds, or -1 for no end".to_owned());
     }
     run.healthcheck.as_ref().map_or(Ok(()), check_health)
 }
@@ -242,8 +280,15 @@ fn check_health(check: &Healthcheck) -> Result<(), RequestError> {
 
 /// Checks the host configuration, and sets docker's defaults for what is unset.
 fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
-    CapabilitySet::adjusted(&host.cap_add, &host.cap_drop).map_err(ContainerError::from)?;
+    check_capabilities("CapAdd", &host.cap_add)?;
+    check_capabilities("CapDrop", &host.cap_drop)?;
     check_resources(&host.resources)?;
+    let resources = &mut host.resources;
+    if resources.memory != 0 && resources.memory_swap == 0 {
+        // As much swap as memory, as without a word the kernel would give.
+        resources.memory_swap = i64::try_from(resources.memory.saturating_mul(2)).unwrap_or(i64::MAX);
+    }
+    resources.pids_limit = resources.pids_limit.filter(|limit| *limit > 0);
     modes::check(host)?;
     if host.auto_remove && host.restart_policy != RestartPolicy::No {
         return Err(RequestError::refused("can't create 'AutoRemove' container with restart policy"));
@@ -272,6 +317,18 @@ fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
         }
     }
     Ok(())
+}
+
+fn check_capabilities(field: &str, names: &[String]) -> Result<(), RequestError> {
+    let is_unknown = |name: &&String| CapabilitySet::adjusted(std::slice::from_ref(name), &[]).is_err();
+    match names.iter().find(is_unknown) {
+        None => Ok(()),
+        Some(name) => {
+            let name = name.to_uppercase();
+            let name = name.trim_start_matches("CAP_");
+            Err(RequestError::refused(format!("invalid {field}: unknown capability: \"CAP_{name}\"")))
+        }
+    }
 }
 
 /// Refuses options that would be ignored: each driver has its own.

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::container::network::{NetworkRecord, describe_place, describe_ports};
+use crate::container::network::{Endpoint, NetworkRecord, Networks, describe_place, describe_ports};
 use crate::container::{
-    ContainerError, Entry, LogDriver, LogSettings, MountPoint, SecurityRequest, Status, exec_ids, networks_of,
+    ContainerError, Entry, LogDriver, LogSettings, MountPoint, Record, SecurityRequest, Status, exec_ids, networks_of,
 };
 use crate::engine::image::describe::run_config;
 use crate::engine::system::folder_size;
@@ -38,16 +38,18 @@ pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, Conta
     add("AppArmorProfile", json!(profile(entry)));
     let programs = exec_ids(entry);
     add("ExecIDs", if programs.is_empty() { Value::Null } else { json!(programs) });
-    add("HostConfig", record.host_config.describe());
+    add("HostConfig", host_config(record));
     add("GraphDriver", graph_driver(entry));
     if size {
-        let own = folder_size(&entry.upper());
+        let (own, root) = sizes(entry)?;
         add("SizeRw", json!(own));
-        add("SizeRootFs", json!(root_size(entry)? + own));
+        add("SizeRootFs", json!(root));
     }
-    add("Mounts", record.mounts.iter().filter(|mount| !mount.unlisted).map(mount).collect());
+    add("Mounts", mounts(record));
     add("Config", config(entry)?);
-    add("NetworkSettings", network_settings(store, entry)?);
+    let networks = networks_of(store.root());
+    let live = if entry.state.pid != 0 { networks.of_container(&record.id)? } else { Vec::new() };
+    add("NetworkSettings", network_settings(entry, &networks, &live));
     Ok(Value::Object(fields))
 }
 
@@ -103,6 +105,12 @@ fn graph_driver(entry: &Entry) -> Value {
     json!({"Data": data, "Name": "overlay2"})
 }
 
+/// What its own files take, and what these and its image's do.
+pub(super) fn sizes(entry: &Entry) -> Result<(u64, u64), ContainerError> {
+    let own = folder_size(&entry.upper());
+    Ok((own, root_size(entry)? + own))
+}
+
 fn root_size(entry: &Entry) -> Result<u64, ContainerError> {
     let view = View::open(&entry.record.layer_paths())?;
     Ok(size_below(&view, std::path::Path::new(""))?)
@@ -117,6 +125,27 @@ fn size_below(view: &View, folder: &std::path::Path) -> Result<u64, crate::base:
         };
     }
     Ok(total)
+}
+
+/// docker writes links with the names that both sides give them.
+fn host_config(record: &Record) -> Value {
+    let mut host = record.host_config.describe();
+    for link in host["Links"].as_array_mut().into_iter().flatten() {
+        let (target, alias) = linked(link.as_str().unwrap_or_default());
+        *link = json!(format!("/{target}:{}/{alias}", record.name));
+    }
+    host
+}
+
+/// `NAME:ALIAS`, or a name that is its own alias.
+pub(super) fn linked(text: &str) -> (&str, &str) {
+    let (target, alias) = text.split_once(':').unwrap_or((text, text));
+    (target.trim_start_matches('/'), alias.trim_start_matches('/'))
+}
+
+/// All but what docker's daemon keeps to itself.
+pub(super) fn mounts(record: &Record) -> Value {
+    record.mounts.iter().filter(|mount| !mount.unlisted).map(mount).collect()
 }
 
 fn mount(mount: &MountPoint) -> Value {
@@ -162,20 +191,31 @@ fn config(entry: &Entry) -> Result<Value, ContainerError> {
 }
 
 /// The current endpoints in its networks; the requested ones if it does not run.
-fn network_settings(store: &Store, entry: &Entry) -> Result<Value, ContainerError> {
-    let networks = networks_of(store.root());
-    let record = &entry.record;
-    let is_running = entry.state.pid != 0;
+fn network_settings(entry: &Entry, networks: &Networks, live: &[(NetworkRecord, Endpoint)]) -> Value {
     let mut settings = empty_settings(&describe_ports(&[], std::iter::empty()));
     settings.extend(entry.state.network.clone());
+    let places = places(entry, networks, live);
+    if entry.state.status == Status::Created
+        && let Some(place) = entry.record.host_config.network_mode.network().and_then(|name| places.get(name))
+    {
+        settings["MacAddress"] = place["MacAddress"].clone();
+    }
+    settings.insert("Networks".to_owned(), places.into());
+    settings.into()
+}
+
+/// The same of each network, by name; `live` is what it has in those where it is now.
+pub(super) fn places(entry: &Entry, networks: &Networks, live: &[(NetworkRecord, Endpoint)]) -> Map<String, Value> {
+    let record = &entry.record;
+    let is_running = entry.state.pid != 0;
     let mut places = Map::new();
-    let live = if is_running { networks.of_container(&record.id)? } else { Vec::new() };
     for (name, asked) in &record.networks {
         let asked = serde_json::to_value(asked).unwrap_or_default();
         let now = live.iter().find(|(network, _)| is_called(network, name));
         let mut place = match now {
             Some((network, endpoint)) => describe_place(network, endpoint),
-            None => empty_place(networks.find(name).ok().filter(|_| is_running).as_ref()),
+            None if is_running => empty_place(networks.find(name).ok().as_ref()),
+            None => empty_place(None),
         };
         if entry.state.status == Status::Created {
             place["MacAddress"] = asked["MacAddress"].clone();
@@ -188,8 +228,7 @@ fn network_settings(store: &Store, entry: &Entry) -> Result<Value, ContainerErro
         }
         places.insert(now.map_or(name.clone(), |(network, _)| network.name.clone()), place);
     }
-    settings.insert("Networks".to_owned(), places.into());
-    Ok(settings.into())
+    places
 }
 
 fn is_called(network: &NetworkRecord, name: &str) -> bool {

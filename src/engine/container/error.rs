@@ -19,7 +19,7 @@ pub enum RequestError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(
-        "image with reference {name} was found but does not match the specified platform: wanted {wanted}, actual: {actual}"
+        "image with reference {name} was found but its platform ({actual}) does not match the specified platform ({wanted})"
     )]
     OtherPlatform { name: String, wanted: String, actual: String },
     #[error("cannot run ps, which is in the package procps")]
@@ -36,9 +36,27 @@ pub enum RequestError {
     UpdateConflict { id: String, reason: &'static str },
     #[error("cannot update container {id}")]
     Update { id: String, source: ContainerError },
+    #[error("invalid --volume `{spec}`: {wrong}")]
+    BadVolume { spec: String, wrong: WrongVolume, is_name: bool },
     /// The request is invalid, in docker's words.
     #[error("{message}")]
     Refused { message: String },
+}
+
+/// What is wrong with a volume's short form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
+pub enum WrongVolume {
+    #[error("it is SOURCE:TARGET[:OPTIONS]")]
+    Form,
+    #[error("empty section between colons")]
+    EmptySection,
+    #[error("invalid mode: {0}")]
+    Mode(String),
+    #[error("the target must be absolute")]
+    Relative(String),
+    #[error("the target must not be the root")]
+    Root,
 }
 
 impl RequestError {

@@ -53,7 +53,8 @@ impl Filters {
         filters.only("health", "health", &["none", "starting", "healthy", "unhealthy"])?;
         let created = |key: &str| -> Result<Vec<jiff::Timestamp>, RequestError> {
             let of = |word: &String| {
-                let is_it = |entry: &&Entry| entry.record.plain_name() == word || entry.record.id.starts_with(word);
+                let start = word.trim_start_matches('/');
+                let is_it = |entry: &&Entry| entry.record.plain_name() == start || entry.record.id.starts_with(start);
                 let found = entries.iter().find(is_it).map(|entry| entry.record.created);
                 found.ok_or_else(|| ContainerError::NotFound { name: word.clone() }.into())
             };
@@ -100,7 +101,7 @@ impl Filters {
 
     /// Whether containers that don't run are included even without `-a`.
     pub fn shows_all(&self) -> bool {
-        self.filters.has("status") || self.filters.has("exited")
+        self.filters.has("status")
     }
 
     /// Whether the container matches the filters.

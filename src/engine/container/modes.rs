@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::RequestError;
-use crate::container::HostConfig;
+use crate::container::{HostConfig, NetworkMode};
 
 /// Refuses values that docker does not accept.
 pub fn check(host: &HostConfig) -> Result<(), RequestError> {
@@ -15,10 +15,18 @@ pub fn check(host: &HostConfig) -> Result<(), RequestError> {
             return refuse(format!("invalid port specification: {wrong:?}"));
         }
     }
-    match host.extra_hosts.iter().find(|text| !is_extra_host(text)) {
-        Some(wrong) => refuse(format!("bad format for add-host: {wrong:?}")),
-        None => Ok(()),
+    if let Some(wrong) = host.dns.iter().find(|text| text.parse::<IpAddr>().is_err()) {
+        return refuse(format!("bad nameserver address {wrong}"));
     }
+    if let Some(wrong) = host.links.iter().find(|link| link.split(':').count() > 2) {
+        return refuse(format!("bad format for links: {wrong}"));
+    }
+    if host.network_mode == NetworkMode::Host && !host.links.is_empty() {
+        let text = "conflicting options: host type networking can't be used with links. This would result in undefined \
+                    behavior";
+        return refuse(text.to_owned());
+    }
+    host.extra_hosts.iter().try_for_each(|text| check_extra_host(text))
 }
 
 /// Empty, a port, or a range of ports.
@@ -29,10 +37,16 @@ fn is_port(text: &str) -> bool {
 }
 
 /// `NAME:ADDRESS`, `NAME=ADDRESS`
-fn is_extra_host(text: &str) -> bool {
-    let Some((name, address)) = text.split_once('=').or_else(|| text.split_once(':')) else { return false };
+fn check_extra_host(text: &str) -> Result<(), RequestError> {
+    let parts = text.split_once('=').or_else(|| text.split_once(':')).filter(|(name, _)| !name.is_empty());
+    let Some((_, address)) = parts else {
+        return Err(RequestError::refused(format!("bad format for add-host: {text:?}")));
+    };
     let inner = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
-    !name.is_empty() && (address == "host-gateway" || inner.parse::<IpAddr>().is_ok())
+    if address == "host-gateway" || inner.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    Err(RequestError::refused(format!("invalid IP address in add-host: {address:?}")))
 }
 
 #[cfg(test)]

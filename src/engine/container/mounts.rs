@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::RequestError;
+use super::{RequestError, WrongVolume};
 use crate::base::bytes;
 use crate::container::sandbox::TmpfsOptions;
 use crate::container::volume::VolumeError;
@@ -56,26 +56,30 @@ pub fn check_place(mount: &MountPoint) -> Result<(), RequestError> {
 
 /// `TARGET`, `SOURCE:TARGET` or `SOURCE:TARGET:OPTIONS`.
 pub fn volume(text: &str, driver: &str) -> Result<MountPoint, RequestError> {
-    let wrong = |message: &str| RequestError::refused(format!("invalid --volume `{text}`: {message}"));
     let parts: Vec<&str> = text.split(':').collect();
+    let is_name = parts.first().is_some_and(|source| host_path(source).is_none());
+    let wrong = |wrong: WrongVolume| RequestError::BadVolume { spec: text.to_owned(), wrong, is_name };
     let (source, target, options) = match parts.as_slice() {
         [target] => (None, *target, ""),
         [source, target] => (Some(*source), *target, ""),
         [source, target, options] => (Some(*source), *target, *options),
-        _ => return Err(wrong("it is SOURCE:TARGET[:OPTIONS]")),
+        _ => return Err(wrong(WrongVolume::Form)),
     };
     if parts.iter().any(|part| part.is_empty()) {
-        return Err(wrong("empty section between colons"));
+        return Err(wrong(WrongVolume::EmptySection));
     }
     let path = source.and_then(host_path);
     let mut mount = MountPoint {
-        destination: absolute(target).ok_or_else(|| wrong("the target must be absolute"))?,
+        destination: absolute(target).ok_or_else(|| match target {
+            "/" => wrong(WrongVolume::Root),
+            target => wrong(WrongVolume::Relative(target.to_owned())),
+        })?,
         mode: options.to_owned(),
         writable: true,
         ..MountPoint::default()
     };
     if parts.len() > 2 {
-        check_mode(options).ok_or_else(|| wrong(&format!("invalid mode: {options}")))?;
+        check_mode(options).ok_or_else(|| wrong(WrongVolume::Mode(options.to_owned())))?;
     }
     for option in options.split(',') {
         match option {
@@ -88,7 +92,7 @@ pub fn volume(text: &str, driver: &str) -> Result<MountPoint, RequestError> {
             // Labels without SELinux, and options that only matter in docker's virtual machines on other systems, have
             // no effect in docker either.
             "" | "z" | "Z" | "cached" | "delegated" | "consistent" => {}
-            other => return Err(wrong(&format!("invalid mode: {other}"))),
+            _ => return Err(wrong(WrongVolume::Mode(options.to_owned()))),
         }
     }
     match (source, path) {
@@ -238,6 +242,8 @@ struct DriverConfig {
 struct MemoryOptions {
     size_bytes: u64,
     mode: u32,
+    /// Words of mount(8), each with its value if it has one.
+    options: Vec<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -246,18 +252,40 @@ struct ImageOptions {
     subpath: String,
 }
 
+/// Kinds of mounts, and the options that each of them alone may have.
+const MOUNT_KINDS: [(&str, &str); 4] =
+    [("bind", "BindOptions"), ("volume", "VolumeOptions"), ("tmpfs", "TmpfsOptions"), ("image", "ImageOptions")];
+
+/// Whether a path does not stay in what it is relative to.
+fn is_outside(subpath: &str) -> bool {
+    subpath.starts_with('/') || subpath.split('/').any(|part| part == "..")
+}
+
 /// Parses an entry of docker's `Mounts`.
 pub fn mount_of(value: &Value) -> Result<MountPoint, RequestError> {
     let wrong = |text: String| RequestError::refused(format!("invalid mount config for type {text}"));
     let typed = Typed::deserialize(value).map_err(|error| RequestError::refused(format!("invalid mount: {error}")))?;
     let kind = typed.kind.as_str();
-    let destination = absolute(&typed.target).ok_or_else(|| {
-        wrong(format!("\"{kind}\": invalid mount path: '{}' mount path must be absolute", typed.target))
+    if !MOUNT_KINDS.iter().any(|(known, _)| *known == kind) {
+        return Err(wrong(format!("\"{kind}\": mount type unknown")));
+    }
+    for (_, options) in MOUNT_KINDS.iter().filter(|(of, _)| *of != kind) {
+        if value.get(options).is_some_and(|options| !options.is_null()) {
+            return Err(RequestError::refused(format!("{options} must not be specified on mount type \"{kind}\"")));
+        }
+    }
+    let destination = absolute(&typed.target).ok_or_else(|| match typed.target.as_str() {
+        "" => wrong(format!("\"{kind}\": field Target must not be empty")),
+        "/" => wrong(format!("\"{kind}\": invalid specification: destination can't be '/'")),
+        target => wrong(format!("\"{kind}\": invalid mount path: '{target}' mount path must be absolute")),
     })?;
     let plain = MountPoint { destination, writable: !typed.read_only, ..MountPoint::default() };
     let mount = match kind {
         "bind" => {
             let options = typed.bind_options;
+            if typed.source.is_empty() {
+                return Err(wrong("\"bind\": field Source must not be empty".to_owned()));
+            }
             if !typed.source.starts_with('/') {
                 let text = format!("\"bind\": invalid mount path: '{}' mount path must be absolute", typed.source);
                 return Err(wrong(text));
@@ -289,14 +317,31 @@ pub fn mount_of(value: &Value) -> Result<MountPoint, RequestError> {
                 return Err(wrong("\"volume\": must not set ReadOnly mode when using anonymous volumes".to_owned()));
             }
             let VolumeOptions { no_copy, labels, subpath, driver_config } = typed.volume_options;
+            if is_outside(&subpath) {
+                let text = "\"volume\": subpath must be a relative path within the volume";
+                return Err(wrong(text.to_owned()));
+            }
             let driver = if driver_config.name.is_empty() { "local".to_owned() } else { driver_config.name };
             let volume = crate::container::VolumeUse { no_copy, subpath, options: driver_config.options, labels };
             let mode = "z".to_owned();
             MountPoint { kind: MountKind::Volume, name: typed.source, driver, volume, mode, ..plain }
         }
         "tmpfs" => {
-            let MemoryOptions { size_bytes, mode } = typed.tmpfs_options;
-            let usual = TmpfsOptions { no_exec: true, ..TmpfsOptions::default() };
+            if !typed.source.is_empty() {
+                return Err(wrong("\"tmpfs\": field Source must not be specified".to_owned()));
+            }
+            let MemoryOptions { size_bytes, mode, options } = typed.tmpfs_options;
+            let mut usual = TmpfsOptions { no_exec: true, ..TmpfsOptions::default() };
+            for option in &options {
+                match option.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                    ["exec"] => usual.no_exec = false,
+                    ["noexec"] => usual.no_exec = true,
+                    ref other => {
+                        let name = other.first().copied().unwrap_or_default();
+                        return Err(wrong(format!("\"tmpfs\": invalid option: {name}")));
+                    }
+                }
+            }
             let tmpfs = TmpfsOptions {
                 size: Some(size_bytes).filter(|size| *size > 0),
                 mode: if mode == 0 { usual.mode } else { mode },
@@ -308,14 +353,13 @@ pub fn mount_of(value: &Value) -> Result<MountPoint, RequestError> {
             if typed.source.is_empty() {
                 return Err(wrong("\"image\": it needs a source, the image's name".to_owned()));
             }
-            let subpath = &typed.image_options.subpath;
-            if subpath.starts_with('/') || subpath.split('/').any(|part| part == "..") {
+            if is_outside(&typed.image_options.subpath) {
                 return Err(wrong("\"image\": image-subpath is a relative path within the image".to_owned()));
             }
             let image = crate::container::MountedImage { subpath: typed.image_options.subpath, ..Default::default() };
             MountPoint { kind: MountKind::Image, name: typed.source, writable: false, image, ..plain }
         }
-        other => return Err(RequestError::refused(format!("mount type unknown: {other:?}"))),
+        other => return Err(wrong(format!("\"{other}\": mount type unknown"))),
     };
     Ok(mount)
 }

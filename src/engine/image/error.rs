@@ -47,6 +47,8 @@ pub enum ImageError {
     Pattern,
     #[error("refusing to create a tag with a digest reference")]
     TagOfDigest,
+    #[error("refusing to create an ambiguous tag using digest algorithm as name")]
+    TagOfAlgorithm,
     #[error("cannot push a digest reference")]
     PushOfDigest,
     #[error("tag can't be used with --all-tags/-a")]

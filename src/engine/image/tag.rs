@@ -17,5 +17,9 @@ pub fn tag(store: &Store, source: &str, target: &Reference) -> Result<ImageId, I
 
 /// Names with a digest can't be given to images here.
 pub fn check_target(target: &Reference) -> Result<(), ImageError> {
-    if target.digest().is_some() { Err(ImageError::TagOfDigest) } else { Ok(()) }
+    match target.digest() {
+        Some(_) => Err(ImageError::TagOfDigest),
+        None if target.familiar().split(':').next() == Some("sha256") => Err(ImageError::TagOfAlgorithm),
+        None => Ok(()),
+    }
 }

@@ -54,8 +54,8 @@ pub fn connect(
     config: EndpointConfig,
 ) -> Result<(), MembershipError> {
     let (containers, networks) = (Containers::of(store_root), networks_of(store_root));
-    let record = networks.find(network)?;
     let entry = containers.find(container)?;
+    let record = networks.find(network)?;
     check(&record, &entry)?;
     if is_in_chroot(&entry.record) {
         let what = "a container that is isolated by chroot alone can't have a network of its own".to_owned();
@@ -101,16 +101,16 @@ pub fn connect(
 /// containers leave nothing.
 pub fn disconnect(store_root: &Path, network: &str, container: &str, force: bool) -> Result<(), MembershipError> {
     let (containers, networks) = (Containers::of(store_root), networks_of(store_root));
-    let record = networks.find(network)?;
     let entry = match containers.find(container) {
         Err(ContainerError::NotFound { .. }) if force => {
             return Err(MembershipError::NoEndpoint { container: container.to_owned() });
         }
         found => found?,
     };
+    let record = networks.find(network)?;
     check(&record, &entry)?;
     let Some(name) = name_in(&entry, &record) else {
-        let container = entry.record.plain_name().to_owned();
+        let container = entry.record.id.clone();
         return Err(MembershipError::IsNotIn { container, network: record.name });
     };
     if entry.state.pid != 0 {

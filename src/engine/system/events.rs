@@ -76,7 +76,9 @@ pub fn with_old_fields(event: &Event) -> Result<Value, serde_json::Error> {
     let mut fields = Map::new();
     if matches!(event.kind.as_str(), "container" | "image") {
         fields.insert("status".to_owned(), event.action.clone().into());
-        fields.insert("id".to_owned(), event.actor.id.clone().into());
+        if !event.actor.id.is_empty() {
+            fields.insert("id".to_owned(), event.actor.id.clone().into());
+        }
     }
     if let Some(image) = event.actor.attributes.get("image").filter(|_| event.kind == "container") {
         fields.insert("from".to_owned(), image.clone().into());

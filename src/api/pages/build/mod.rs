@@ -35,11 +35,18 @@ use classic::Classic;
 
 /// BuildKit builds require a session, which is not supported here.
 const BUILDKIT: &str = "2";
+const CLASSIC: &str = "1";
 
 pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let is_buildkit = request.query.text("version") == Some(BUILDKIT);
     if is_buildkit || request.query.text("remote") == Some("client-session") {
         return elsewhere::build_plugin(service, request);
+    }
+    if let Some(other) = request.query.text("version").filter(|version| *version != CLASSIC) {
+        return Err(ApiError::bad_request(format!("invalid version {other:?}")));
+    }
+    if request.query.flag("squash") {
+        return Err(ApiError::bad_request("squash is only supported with experimental mode"));
     }
     let mut options = options::of(&request.query, credentials::of_registries(request)?)?;
     if let Some(name) = options::partner(&request.query) {

@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::life::of_state;
 use super::logs::stream_kind;
 use super::named;
 use super::streams::{Conversation, detach_keys, size_of};
 use crate::api::ApiError;
+use crate::api::error::in_words_of_runtime;
 use crate::api::helper::{Task, Worker};
 use crate::api::multiplexed::{Channel, Framing};
 use crate::api::request::Request;
 use crate::api::response::{RAW, Response};
 use crate::api::service::Service;
-use crate::container::{Attachment, ContainerError, Entry, ExecRecord, resize_exec};
+use crate::container::{Attachment, ContainerError, ExecRecord, resize_exec};
 use crate::engine::container::{RequestError, check_exec, check_exec_start};
 
 /// How long a resize waits for the program to begin, as in docker.
@@ -49,7 +51,7 @@ struct Start {
 }
 
 pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
-    let body: Create = request.json()?;
+    let body: Create = request.json_or_default()?;
     let command: Vec<String> = match body.cmd {
         Value::String(word) => vec![word],
         Value::Array(words) => words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
@@ -72,18 +74,8 @@ pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiE
     };
     check_exec(&record)?;
     let entry = named(service, request)?;
-    let record = record.create(&entry).map_err(|error| of_container(error, &entry))?;
+    let record = record.create(&entry).map_err(|error| of_state(error, &entry))?;
     Ok(Response::json(&json!({"Id": record.id}))?.status(201))
-}
-
-/// docker's message has the container's ID.
-fn of_container(error: ContainerError, entry: &Entry) -> ApiError {
-    match error {
-        ContainerError::NotRunning { .. } => {
-            ApiError::conflict(format!("container {} is not running", entry.record.id))
-        }
-        error => error.into(),
-    }
 }
 
 pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
@@ -91,7 +83,7 @@ pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     let containers = service.containers();
     let (entry, record) = ExecRecord::find(&containers, request.part("id"))?;
     check_exec_start(&entry, &record).map_err(|error| match error {
-        RequestError::Container(error) => of_container(error, &entry),
+        RequestError::Container(error) => of_state(error, &entry),
         error => error.into(),
     })?;
     if let Some(size) = body.console_size {
@@ -130,12 +122,8 @@ pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiEr
 
 /// Clients look for docker's words in it.
 fn exec_error(error: &ContainerError) -> String {
-    let end = match error.exit_code() {
-        127 => ": executable file not found in $PATH: unknown",
-        126 => ": permission denied: unknown",
-        _ => "",
-    };
-    format!("OCI runtime exec failed: exec failed: unable to start container process: {error}{end}")
+    let text = in_words_of_runtime(&error.to_string(), error.exit_code());
+    format!("OCI runtime exec failed: exec failed: unable to start container process: {text}")
 }
 
 pub fn inspect(service: &Service, request: &mut Request) -> Result<Response, ApiError> {

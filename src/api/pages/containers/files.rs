@@ -30,7 +30,7 @@ const STICKY: u32 = 1 << 20;
 
 fn path_of(request: &Request) -> Result<PathBuf, ApiError> {
     match request.query.text("path") {
-        None => Err(ApiError::bad_request("bad parameter: 'path' cannot be empty")),
+        None => Err(ApiError::bad_request("bad parameter: pathcannot be empty")),
         Some(path) if path.contains('\0') => Err(ApiError::bad_request("bad parameter: 'path' has a byte that is 0")),
         Some(path) => Ok(PathBuf::from(path)),
     }
@@ -75,7 +75,7 @@ pub fn unpack(service: &Service, request: &mut Request) -> Result<Response, ApiE
     let path = path_of(request)?;
     let entry = named(service, request)?;
     if entry.record.host_config.readonly_rootfs {
-        return Err(ApiError::new(403, "container rootfs is marked read-only"));
+        return Err(ApiError::bad_request("container rootfs is marked read-only"));
     }
     let container = entry.record.id;
     let look = Worker::start(service.root(), Task::Look { container: container.clone(), path: path.join(".") })?;
@@ -85,11 +85,17 @@ pub fn unpack(service: &Service, request: &mut Request) -> Result<Response, ApiE
         true => ApiError::bad_request("extraction point is not a directory"),
         false => of_path(error, request),
     })?;
-    let worker = Worker::start(service.root(), Task::Unpack { container, path })?;
+    let query = &request.query;
+    let (is_users, keeps) = (query.flag("copyUIDGID"), query.flag("noOverwriteDirNonDir"));
+    let task = Task::Unpack { container, path, is_users, replaces_folders: !keeps };
+    let worker = Worker::start(service.root(), task)?;
     pass_on(&worker, &mut request.body)?;
     let done: Result<(), ApiError> = worker.answer();
     worker.finish();
-    done.map_err(|error| of_path(error, request))?;
+    done.map_err(|error| match error.message.contains("Read-only file system") {
+        true => ApiError::bad_request("mounted volume is marked read-only"),
+        false => of_path(error, request),
+    })?;
     Ok(Response::empty(200))
 }
 

@@ -31,16 +31,17 @@ pub(super) struct Printer {
 
 pub fn logs(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let query = &request.query;
+    let (stdout, stderr) = (query.flag("stdout"), query.flag("stderr"));
+    if !stdout && !stderr {
+        return Err(ApiError::bad_request("Bad parameters: you must choose at least one stream"));
+    }
     let entry = named(service, request)?;
     let printer = Printer {
-        stdout: query.flag("stdout"),
-        stderr: query.flag("stderr"),
+        stdout,
+        stderr,
         details: LineDetails { timestamps: query.flag("timestamps"), attributes: query.flag("details") },
         framing: Framing::of(entry.record.config.tty),
     };
-    if !printer.stdout && !printer.stderr {
-        return Err(ApiError::bad_request("Bad parameters: you must choose at least one stream"));
-    }
     let time = |name: &str| {
         let text = query.text(name).filter(|text| *text != "0");
         let wrong = |error| ApiError::bad_request(format!("invalid value for \"{name}\": {error}"));

@@ -81,7 +81,12 @@ impl Look {
         Some(Self {
             time: Timestamp::now().to_string(),
             processors: processors(usage.processor, machine_time()),
-            memory: json!({"usage": usage.memory, "limit": usage.most_memory(), "stats": {}}),
+            // docker's clients take away by themselves what the kernel only keeps.
+            memory: json!({
+                "usage": usage.memory + usage.memory_kept,
+                "stats": usage.memory_details,
+                "limit": usage.most_memory(),
+            }),
             rest: json!({
                 "networks": {"eth0": network},
                 "pids_stats": {"current": usage.processes},

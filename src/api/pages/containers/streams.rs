@@ -46,9 +46,11 @@ pub fn attach(service: &Service, request: &mut Request) -> Result<Response, ApiE
 
 /// The same over a WebSocket, without docker's frames.
 pub fn attach_by_web_socket(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    named(service, request)?;
     let accepted = websocket::accept(request)?;
     let (attaching, conversation, logs) = prepare(service, request)?;
     let conversation = Conversation { framing: Framing::Plain, ..conversation };
+    let logs = logs.map(|(log, printer)| (log, Printer { framing: Framing::Plain, ..printer }));
     Ok(accepted.response(move |hijacked| {
         let _ = converse(hijacked, attaching, conversation, logs);
     }))
@@ -114,8 +116,19 @@ fn converse(
             waiting.wait(Cancel::closed(writer.as_fd())).map_err(io::Error::other)?
         }
     };
-    let Some(attachment) = attachment else { return writer.shutdown(Shutdown::Both) };
-    conversation.run(attachment, reader, writer)
+    match attachment {
+        Some(attachment) => conversation.run(attachment, reader, writer),
+        None => end(&writer),
+    }
+}
+
+/// Lets the client read to the end: one whose words nobody has read when the connection closes hears of an error instead.
+fn end(mut client: &UnixStream) -> io::Result<()> {
+    client.shutdown(Shutdown::Write)?;
+    client.set_nonblocking(true)?;
+    let mut unwanted = [0; BUFFER];
+    while client.read(&mut unwanted).is_ok_and(|length| length > 0) {}
+    Ok(())
 }
 
 impl Conversation {
@@ -184,8 +197,8 @@ fn wait_until_closed(client: &UnixStream) {
 }
 
 pub fn resize(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
-    let entry: Entry = named(service, request)?;
     let size = size_of(request)?;
+    let entry: Entry = named(service, request)?;
     if !entry.state.status.is_alive() {
         return Err(ApiError::conflict(format!("container {} is not running", entry.record.id)));
     }
@@ -195,12 +208,10 @@ pub fn resize(service: &Service, request: &mut Request) -> Result<Response, ApiE
 
 /// Rows and columns.
 pub(super) fn size_of(request: &Request) -> Result<(u16, u16), ApiError> {
-    let number = |name: &str| {
+    let number = |name: &str, what: &str| {
         let text = request.query.given(name).unwrap_or_default();
-        text.parse::<u16>().map_err(|_| {
-            ApiError::bad_request(format!("strconv.ParseUint: parsing {text:?}: invalid syntax"))
-                .context(&format!("invalid resize {name}"))
-        })
+        let wrong = |_| ApiError::bad_request(format!("invalid resize {what} {text:?}: invalid syntax"));
+        text.parse::<u16>().map_err(wrong)
     };
-    Ok((number("h")?, number("w")?))
+    Ok((number("h", "height")?, number("w", "width")?))
 }

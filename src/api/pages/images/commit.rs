@@ -14,6 +14,9 @@ use crate::engine::image::commit::{CommitRequest, commit as make};
 pub fn commit(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let given: Value = request.json_or_default()?;
     let query = &request.query;
+    if query.text("container").is_none() {
+        return Err(ApiError::bad_request("invalid name or ID supplied: \"\""));
+    }
     let text = |key: &str| query.text(key).unwrap_or_default().to_owned();
     let name = query.text("repo").map(|repository| name(repository, query.text("tag"))).transpose()?;
     let committed = make(

@@ -91,8 +91,10 @@ fn name(repository: &str, tag: Option<&str>) -> Result<Reference, ApiError> {
     let name = Reference::parse_without_default_tag(repository)?;
     Ok(match tag {
         None => name.with_default_tag(),
-        Some(digest) if digest.contains(':') => format!("{}@{digest}", name.repository()).parse()?,
-        Some(tag) => name.with_tag(tag)?,
+        Some(digest) if digest.contains(':') => format!("{}@{digest}", name.repository())
+            .parse()
+            .map_err(|_| ApiError::bad_request("invalid tag format"))?,
+        Some(tag) => name.with_tag(tag).map_err(|_| ApiError::bad_request("invalid tag format"))?,
     })
 }
 

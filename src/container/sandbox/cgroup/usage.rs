@@ -1,5 +1,6 @@
 //! A container's resource usage: from its cgroups, or summed over its processes if it has none.
 
+use std::collections::BTreeMap;
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,10 @@ pub struct Usage {
     pub memory: u64,
     /// Bytes; `None` for no limit.
     pub memory_limit: Option<u64>,
+    /// What the kernel only keeps, in bytes.
+    pub memory_kept: u64,
+    /// What memory is used for, in the kernel's words.
+    pub memory_details: BTreeMap<String, u64>,
     pub processes: u64,
     /// Bytes from and to block devices.
     pub block_read: u64,
@@ -54,7 +59,11 @@ pub fn usage(cgroups: &[String], pid: i32) -> Usage {
     if let Some(memory) = memory {
         let kept = field("memory.stat", "total_inactive_file").or_else(|| field("memory.stat", "inactive_file"));
         usage.memory = memory.saturating_sub(kept.unwrap_or(0));
+        usage.memory_kept = memory - usage.memory;
     }
+    let details = find("memory.stat").and_then(|path| read_to_string(path).ok()).unwrap_or_default();
+    let detail = |line: &str| line.split_once(' ').and_then(|(key, value)| Some((key.to_owned(), value.parse().ok()?)));
+    usage.memory_details = details.lines().filter_map(detail).collect();
     usage.memory_limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"));
     if let Some(count) = number("pids.current") {
         usage.processes = count;
