@@ -47,6 +47,23 @@ fn waste_is_found_by_its_kind_with_the_line_to_change() {
 }
 
 #[test]
+fn a_file_with_another_name_is_no_waste() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let random = |name: &str, size: u32| format!("dd if=/dev/urandom of=/srv/{name} bs=1k count={size}");
+    let dockerfile = format!(
+        "FROM busybox AS base\nFROM scratch\nCOPY --from=base / /\n\
+         RUN mkdir -p /srv && {} && ln /srv/a /srv/b && {} && ln /srv/c /srv/d\nRUN rm /srv/a /srv/c\nRUN rm /srv/d\n",
+        random("a", 64),
+        random("c", 32),
+    );
+    store.build_text(&dockerfile, &["-t", "linked"]).ok();
+    let answer = store.run(&["image", "waste", "--format", "json", "linked"]).ok();
+    let report: Value = serde_json::from_str(&answer.stdout()).unwrap();
+    assert_eq!(report["wasted"].as_u64(), Some(32 << 10), "{report:#}");
+    assert_eq!(finding(&report, "deleted")["paths"], serde_json::json!(["/srv/c"]));
+}
+
+#[test]
 fn bounds_are_kept_in_ci() {
     let Some(store) = TestStore::with_busybox() else { return };
     store.build_text(WASTEFUL, &["-t", "wasteful"]).ok();

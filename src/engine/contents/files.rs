@@ -102,12 +102,12 @@ mod tests {
 
     fn file(path: &str, content: u8, owner: u32) -> Entry {
         let digest = Some(ContentDigest::from_bytes([content; 32]));
-        let file = File { kind: FileKind::Regular, bytes: 10, mode: 0o644, owner: (owner, 0), digest };
+        let file = File { kind: FileKind::Regular, bytes: 10, node: 0, mode: 0o644, owner: (owner, 0), digest };
         Entry::Is(path.into(), file)
     }
 
     fn folder(path: &str) -> Entry {
-        let file = File { kind: FileKind::Folder, bytes: 0, mode: 0o755, owner: (0, 0), digest: None };
+        let file = File { kind: FileKind::Folder, bytes: 0, node: 0, mode: 0o755, owner: (0, 0), digest: None };
         Entry::Is(path.into(), file)
     }
 

@@ -1,5 +1,6 @@
 //! Reads a layer's stream as a list of changes.
 
+use std::collections::HashMap;
 use std::io::{self, PipeReader, Read as _};
 use std::path::{Component, Path, PathBuf};
 
@@ -33,18 +34,20 @@ pub struct File {
     pub kind: FileKind,
     /// The size of its content; 0 for a further hard link.
     pub bytes: u64,
+    /// The file's number within its layer. All its names (hard links) have the same.
+    pub node: usize,
     /// Permissions, with the set-user-ID, set-group-ID and sticky bits.
     pub mode: u32,
     /// User and group.
     pub owner: (u32, u32),
-    /// The digest of a regular file's content, or of a link's target.
+    /// The digest of a regular file's content, or of a symbolic link's target.
     pub digest: Option<ContentDigest>,
 }
 
 impl File {
     /// Whether type and content are the same, whatever the owner and mode.
     pub fn has_same_content(&self, other: &Self) -> bool {
-        (self.kind, self.bytes, self.digest) == (other.kind, other.bytes, other.digest)
+        (self.kind, self.digest) == (other.kind, other.digest)
     }
 }
 
@@ -91,6 +94,8 @@ pub(super) fn read(store: &Store, diff_id: &DiffId) -> Result<Vec<Entry>, Conten
 fn entries(stream: PipeReader) -> Result<Vec<Entry>, ContentsError> {
     let mut archive = ArchiveReader::new(stream, ArchiveLimits::default());
     let (mut entries, mut buffer) = (Vec::new(), vec![0; BUFFER]);
+    // What a later entry can be another name of.
+    let mut regular: HashMap<PathBuf, (usize, ContentDigest)> = HashMap::new();
     while let Some(header) = archive.next_entry()? {
         let Some(path) = inside(&header.path) else { continue };
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
@@ -104,15 +109,26 @@ fn entries(stream: PipeReader) -> Result<Vec<Entry>, ContentsError> {
             entries.push(Entry::Deleted(path.with_file_name(name)));
             continue;
         }
-        let (kind, digest) = match &header.kind {
-            EntryKind::File(layer::FileKind::Regular) => (FileKind::Regular, Some(digest(&mut archive, &mut buffer)?)),
-            EntryKind::File(layer::FileKind::Directory) => (FileKind::Folder, None),
-            EntryKind::Symlink(target) => (FileKind::Link, Some(digest_of(target.as_os_str().as_encoded_bytes()))),
-            EntryKind::HardLink(target) => (FileKind::Regular, Some(digest_of(target.as_os_str().as_encoded_bytes()))),
-            EntryKind::File(_) => (FileKind::Other, None),
+        let of_target = |target: &Path| digest_of(target.as_os_str().as_encoded_bytes());
+        let mut node = entries.len();
+        let (kind, bytes, digest) = match &header.kind {
+            EntryKind::File(layer::FileKind::Regular) => {
+                let digest = digest(&mut archive, &mut buffer)?;
+                regular.insert(path.clone(), (node, digest));
+                (FileKind::Regular, header.size, Some(digest))
+            }
+            EntryKind::HardLink(target) => {
+                let first = inside(target).and_then(|target| regular.get(&target).copied());
+                let (first, digest) = first.unwrap_or((node, of_target(target)));
+                node = first;
+                regular.insert(path.clone(), (node, digest));
+                (FileKind::Regular, 0, Some(digest))
+            }
+            EntryKind::File(layer::FileKind::Directory) => (FileKind::Folder, 0, None),
+            EntryKind::Symlink(target) => (FileKind::Link, 0, Some(of_target(target))),
+            EntryKind::File(_) => (FileKind::Other, 0, None),
         };
-        let bytes = if matches!(header.kind, EntryKind::File(layer::FileKind::Regular)) { header.size } else { 0 };
-        let file = File { kind, bytes, mode: header.mode, owner: (header.uid, header.gid), digest };
+        let file = File { kind, bytes, node, mode: header.mode, owner: (header.uid, header.gid), digest };
         entries.push(Entry::Is(path, file));
     }
     archive.drain()?;

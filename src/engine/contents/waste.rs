@@ -79,9 +79,14 @@ pub fn waste(contents: &Contents) -> Waste {
             groups.entry(key).or_default().push((bytes, path.clone()));
         }
     };
+    let needed: HashSet<(usize, usize)> = contents.visible.values().map(|(layer, file)| (*layer, file.node)).collect();
     for (index, layer) in contents.layers.iter().enumerate() {
         for file in &layer.files {
             let Some((below, hidden)) = &file.below else { continue };
+            if needed.contains(&(*below, hidden.node)) {
+                // The file has another name, which is seen.
+                continue;
+            }
             let kind = match file.change {
                 Change::Removed => Kind::Deleted,
                 Change::Changed => Kind::Replaced,
