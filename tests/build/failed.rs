@@ -110,7 +110,10 @@ fn any_step_of_any_build_is_entered() {
     // A fully cached build is entered through the steps kept from an earlier one.
     store.build(&[]).ok();
     assert_eq!(in_step("2", "cat /a").ok().stdout(), "a\n");
-    assert!(store.run(&["debug", "0000"]).fails(1).stderr().contains("no build `0000`"));
+    assert_eq!(store.run(&["debug", "--last", "2", "--", "cat", "/a"]).ok().stdout(), "a\n");
+    let unknown = store.run(&["debug", "0000"]).fails(1).stderr();
+    assert!(unknown.contains("no build `0000`") && unknown.contains("rbuild debug --last 0000"), "{unknown}");
+    store.run(&["debug", "--last", "2", "4"]).fails(1);
 }
 
 fn build_id(store: &TestStore) -> String {

@@ -20,8 +20,8 @@ use crate::store::{self, Store};
 /// changed there stays for --retry and --commit.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Look into the last build; the same as to name none
-    #[arg(long, conflicts_with = "build")]
+    /// Look into the last build; the word behind it is a STEP
+    #[arg(long, conflicts_with = "step")]
     last: bool,
     /// List the steps
     #[arg(long)]
@@ -64,11 +64,11 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     if args.list {
-        return list(&store, args.build.as_deref());
+        return list(&store, args.which().build);
     }
-    let which = Which { build: args.build.as_deref(), step: args.step.as_deref() };
+    let which = args.which();
     let found = debug::find(&store, which).map_err(debug_error)?;
-    if args.build.is_none() && !debug::is_of_last(&store, &found) {
+    if which.build.is_none() && !debug::is_of_last(&store, &found) {
         output::say(format_args!("note: no step of the last build can be entered; this is build {}", found.build()));
     }
     let program = match (args.retry, args.command.is_empty()) {
@@ -98,6 +98,12 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 }
 
 impl Args {
+    /// With `--last`, the only word is the step's.
+    fn which(&self) -> Which<'_> {
+        let (first, second) = (self.build.as_deref(), self.step.as_deref());
+        if self.last { Which { build: None, step: first } } else { Which { build: first, step: second } }
+    }
+
     fn settings(&self) -> Result<RunSettings, CliError> {
         Ok(RunSettings {
             secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,

@@ -68,6 +68,9 @@ impl DebugError {
             Self::History(HistoryError::Nothing) | Self::Nothing | Self::NotKept { .. } | Self::OtherVersion { .. } => {
                 Some("build again, with --no-cache where all of it is in the cache".to_owned())
             }
+            Self::History(HistoryError::Unknown { reference }) => {
+                Some(format!("for a step of the last build: `rbuild debug --last {reference}`"))
+            }
             Self::NoShell => Some(
                 "install busybox-static, name an image that has one with --shell-from, or give a program of the image's \
                  behind `--`"
