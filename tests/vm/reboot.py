@@ -13,7 +13,7 @@ from machine import Machine
 BASE = os.path.join(os.path.dirname(__file__), "../../fixtures/busybox.tar.gz")
 
 FAIL = """
-[ -e /disk/store/store.db ] || rbuild load -q -i /jobs/busybox.tar.gz
+rbuild image inspect busybox > /dev/null 2>&1 || rbuild load -q -i /jobs/busybox.tar.gz
 mkdir -p /tmp/ctx
 echo $(date +%s%N) > /tmp/ctx/number
 printf 'FROM busybox\\nCOPY number /number\\nRUN cat /number > /below\\nENV KEPT=yes\\nWORKDIR /src\\n' > /tmp/ctx/Dockerfile
