@@ -19,7 +19,7 @@ use super::error::ApiError;
 use crate::base::identity::{self, Identity};
 use crate::base::privacy;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
-use crate::container::sandbox::{Household, os_bytes};
+use crate::container::sandbox::{SharedNamespaces, os_bytes};
 use crate::container::{
     Containers, ExecRecord, Owners, PathStat, Unpacking, copy_from, copy_stream_into, look_at, run_exec, user_of,
 };
@@ -107,7 +107,7 @@ pub fn work() -> ExitCode {
         let job: Job = receive(&stream)?;
         if let Some(mapping) = &job.mapping {
             user_namespace::inherit(mapping.clone());
-            Household::of(&job.root).belong()?;
+            SharedNamespaces::of(&job.root).belong()?;
         }
         job.work(stream)
     };

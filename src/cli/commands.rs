@@ -15,7 +15,7 @@ use crate::base::foreign;
 use crate::base::privacy;
 use crate::base::rights;
 use crate::container::networks_of;
-use crate::container::sandbox::{Household, SandboxError, has_capability, owns_all_files, user_namespace};
+use crate::container::sandbox::{SandboxError, SharedNamespaces, has_capability, owns_all_files, user_namespace};
 use crate::store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
@@ -262,11 +262,11 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         rights::put_off(anew::begin);
         return Ok(cli);
     }
-    let household = Household::of(&root);
+    let shared = SharedNamespaces::of(&root);
     let entered = if cli.command.starts_containers() {
-        household.enter()
+        shared.enter()
     } else {
-        household.visit()?.map_or_else(user_namespace::enter, Ok)
+        shared.visit()?.map_or_else(user_namespace::enter, Ok)
     };
     if let Err(error) = entered {
         if is_root && user_namespace::refused().is_some() && owns_all_files() {

@@ -26,7 +26,7 @@ const WRITABLE: u32 = 0o002;
 /// The kernel's own limit (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 /// Folders of a store, which identify one that has no database (yet).
-const KNOWN: [&str; 7] = ["store.db", "oci-layout", "blobs", "layers", "locks", "household", "containers"];
+const KNOWN: [&str; 7] = ["store.db", "oci-layout", "blobs", "layers", "locks", "namespaces", "containers"];
 /// Created by the filesystem, not by a user.
 const OF_FILESYSTEM: &str = "lost+found";
 

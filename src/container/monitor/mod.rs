@@ -27,7 +27,7 @@ use crate::base::io_error::AtPath;
 use crate::base::privacy;
 use crate::container::network::{FreshNamespace, Networks};
 use crate::container::sandbox::user_namespace;
-use crate::container::sandbox::{self, Household};
+use crate::container::sandbox::{self, SharedNamespaces};
 
 /// A monitor that waits to be given its container.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub fn serve_as_monitor() {
     let Ok(Request::Begin { store_root, ahead, mapping }) = protocol::decode(&body) else { return };
     let belongs = mapping.map_or(Ok(()), |mapping| {
         user_namespace::inherit(mapping);
-        Household::of(&store_root).belong()
+        SharedNamespaces::of(&store_root).belong()
     });
     serve(&stream, belongs, ahead, &networks_of(&store_root));
 }

@@ -12,20 +12,20 @@ use super::fresh::FreshNamespace;
 use super::link;
 use super::netlink::Socket;
 use super::pasta::{self, WayOut};
-use crate::container::sandbox::{self, Household};
+use crate::container::sandbox::{self, SharedNamespaces};
 
 const LOOK: &str = "look for the network of the store's containers";
 
 #[derive(Debug, Clone)]
 pub(super) enum Machine {
     Host,
-    Own(Household),
+    Own(SharedNamespaces),
 }
 
 impl Machine {
     /// For a store's containers. `rootless`: this process is only root of a user namespace.
     pub(super) fn of(store_root: &Path, rootless: bool) -> Self {
-        if rootless { Self::Own(Household::of(store_root)) } else { Self::Host }
+        if rootless { Self::Own(SharedNamespaces::of(store_root)) } else { Self::Host }
     }
 
     pub(super) fn is_host(&self) -> bool {
@@ -40,10 +40,10 @@ impl Machine {
     /// Keeps the namespace alive for as long as this process, and starts its uplink. If it did not exist before, calls
     /// `at_first` before anyone else can use it. An error of pasta leaves it without an uplink.
     pub(super) fn open(&self, at_first: impl FnOnce()) -> Result<(), NetworkError> {
-        let Self::Own(household) = self else { return Ok(()) };
-        let way_out = WayOut::of(household.folder());
-        let _lock = household.lock().doing("lock the network of the store's containers")?;
-        let namespace = match household.network().doing(LOOK)? {
+        let Self::Own(shared) = self else { return Ok(()) };
+        let way_out = WayOut::of(shared.folder());
+        let _lock = shared.lock().doing("lock the network of the store's containers")?;
+        let namespace = match shared.network().doing(LOOK)? {
             Some(namespace) => namespace,
             None => {
                 // Left behind by processes that were all killed.
@@ -52,48 +52,48 @@ impl Machine {
                 Arc::new(FreshNamespace::make()?.descriptor)
             }
         };
-        household.keep_network(Arc::clone(&namespace)).doing("keep the network of the store's containers")?;
+        shared.keep_network(Arc::clone(&namespace)).doing("keep the network of the store's containers")?;
         way_out.begin(&namespace)
     }
 
     /// Waits until pasta, which was started, is ready.
     pub(super) fn await_way_out(&self) -> Result<(), NetworkError> {
-        let Self::Own(household) = self else { return Ok(()) };
-        let way_out = WayOut::of(household.folder());
+        let Self::Own(shared) = self else { return Ok(()) };
+        let way_out = WayOut::of(shared.folder());
         self.within(|| way_out.wait(&Socket::open(None).doing("open a netlink socket")?))
     }
 
     pub(super) fn has_way_out(&self) -> bool {
         match self {
             Self::Host => true,
-            Self::Own(household) => WayOut::of(household.folder()).is_running(),
+            Self::Own(shared) => WayOut::of(shared.folder()).is_running(),
         }
     }
 
     /// For processes that no longer need it: the last one also ends pasta.
     pub(super) fn leave(&self) -> Result<(), NetworkError> {
-        let Self::Own(household) = self else { return Ok(()) };
-        if !household.keeps_network() {
+        let Self::Own(shared) = self else { return Ok(()) };
+        if !shared.keeps_network() {
             return Ok(());
         }
         // If it was deleted with its store, no other process comes any longer.
-        let _lock = match household.lock() {
+        let _lock = match shared.lock() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             lock => Some(lock.doing("lock the network of the store's containers")?),
         };
-        household.leave_network().doing("leave the network of the store's containers")?;
-        if household.is_network_kept().doing(LOOK)? { Ok(()) } else { WayOut::of(household.folder()).end() }
+        shared.leave_network().doing("leave the network of the store's containers")?;
+        if shared.is_network_kept().doing(LOOK)? { Ok(()) } else { WayOut::of(shared.folder()).end() }
     }
 
     /// Ends pasta if its last user was killed.
     pub(super) fn tidy(&self) -> Result<(), NetworkError> {
-        let Self::Own(household) = self else { return Ok(()) };
-        let way_out = WayOut::of(household.folder());
-        if !way_out.has_traces() || household.is_network_kept().doing(LOOK)? {
+        let Self::Own(shared) = self else { return Ok(()) };
+        let way_out = WayOut::of(shared.folder());
+        if !way_out.has_traces() || shared.is_network_kept().doing(LOOK)? {
             return Ok(());
         }
-        let _lock = household.lock().doing("lock the network of the store's containers")?;
-        if household.is_network_kept().doing(LOOK)? { Ok(()) } else { way_out.end() }
+        let _lock = shared.lock().doing("lock the network of the store's containers")?;
+        if shared.is_network_kept().doing(LOOK)? { Ok(()) } else { way_out.end() }
     }
 
     /// Runs `work` in it; sockets that it opens stay there.
@@ -119,7 +119,7 @@ impl Machine {
     pub(super) fn namespace(&self) -> Result<Option<Arc<OwnedFd>>, NetworkError> {
         match self {
             Self::Host => Ok(None),
-            Self::Own(household) => household.network().doing(LOOK),
+            Self::Own(shared) => shared.network().doing(LOOK),
         }
     }
 }

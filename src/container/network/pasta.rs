@@ -77,8 +77,8 @@ pub(super) struct WayOut {
 static USED: Mutex<Option<File>> = Mutex::new(None);
 
 impl WayOut {
-    pub(super) fn of(household: &Path) -> Self {
-        Self { path: household.join("pasta") }
+    pub(super) fn of(folder: &Path) -> Self {
+        Self { path: folder.join("pasta") }
     }
 
     /// Whether there may be something to [`Self::end`].
@@ -90,7 +90,7 @@ impl WayOut {
         File::open(&self.path).is_ok_and(|file| is_locked(&file))
     }
 
-    /// Starts pasta, unless it runs. The caller holds the lock of the `Household`.
+    /// Starts pasta, unless it runs. The caller holds the lock of the `SharedNamespaces`.
     pub(super) fn begin(&self, namespace: &OwnedFd) -> Result<(), NetworkError> {
         if !self.is_running() {
             let mut command = command(namespace)?;
@@ -110,7 +110,7 @@ impl WayOut {
         wait_for_route(inside, || if self.is_running() { None } else { Some(self.error_message()) })
     }
 
-    /// Ends pasta if it runs. The caller holds the lock of the `Household`.
+    /// Ends pasta if it runs. The caller holds the lock of the `SharedNamespaces`.
     pub(super) fn end(&self) -> Result<(), NetworkError> {
         let file = match used().take() {
             Some(file) => file,

@@ -4,9 +4,9 @@
 //! is stored that could become wrong; only the kernel knows who is a member:
 //!
 //! ```text
-//! <root>/household/lock     held (flock) by a process that may be the first to enter or the last to leave
-//! <root>/household/members  an empty file. A member has locked its byte 0; a member that has the network namespace
-//!                           open as descriptor N, byte N too (`record_lock`)
+//! <root>/namespaces/lock     held (flock) by a process that may be the first to enter or the last to leave
+//! <root>/namespaces/members  an empty file. A member has locked its byte 0; a member that has the network namespace
+//!                            open as descriptor N, byte N too (`record_lock`)
 //! ```
 
 use std::fs::File;
@@ -36,7 +36,7 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// The processes of a store that share namespaces, by a folder of the store.
 #[derive(Debug, Clone)]
-pub struct Household {
+pub struct SharedNamespaces {
     folder: PathBuf,
 }
 
@@ -54,24 +54,24 @@ static OWN: Mutex<Option<Membership>> = Mutex::new(None);
 
 /// While this is held, no other process enters first or leaves last.
 #[derive(Debug)]
-pub struct HouseholdLock {
+pub struct SharedNamespacesLock {
     _file: File,
 }
 
-impl Household {
+impl SharedNamespaces {
     /// The one of a store. Its path must be absolute, because members change their working directory.
     pub fn of(root: &Path) -> Self {
-        Self { folder: root.join("household") }
+        Self { folder: root.join("namespaces") }
     }
 
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub fn lock(&self) -> io::Result<HouseholdLock> {
+    pub fn lock(&self) -> io::Result<SharedNamespacesLock> {
         let file = File::options().create(true).truncate(false).write(true).open(self.folder.join("lock"))?;
         flock(&file, FlockOperation::LockExclusive)?;
-        Ok(HouseholdLock { _file: file })
+        Ok(SharedNamespacesLock { _file: file })
     }
 
     /// Becomes root of the shared user namespace, or of a new one if there is none, and a member for as long as this

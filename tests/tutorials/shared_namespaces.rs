@@ -9,13 +9,13 @@ use super::common::{free_port, wait_until};
 use super::host::{Host, await_server, get, machine_of_user, serve};
 
 impl Host {
-    fn household(&self, file: &str) -> PathBuf {
-        self.0.root().join("household").join(file)
+    fn folder(&self, file: &str) -> PathBuf {
+        self.0.root().join("namespaces").join(file)
     }
 
     /// The PID of the pasta that is the uplink.
     fn pasta(&self) -> Option<i32> {
-        let bytes = std::fs::read(self.household("pasta")).ok()?;
+        let bytes = std::fs::read(self.folder("pasta")).ok()?;
         Some(i32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?))
     }
 
@@ -44,10 +44,10 @@ impl Host {
     /// The last container has ended: pasta and the rest end soon.
     #[track_caller]
     fn assert_nothing_left(&self, pasta: i32) {
-        wait_until("pasta has ended", || !is_alive(pasta) && !self.household("pasta").exists());
+        wait_until("pasta has ended", || !is_alive(pasta) && !self.folder("pasta").exists());
         let left: BTreeSet<_> =
-            std::fs::read_dir(self.household("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["lock".into(), "members".into()].into(), "files of the household");
+            std::fs::read_dir(self.folder("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["lock".into(), "members".into()].into(), "files of the shared namespaces");
     }
 }
 
