@@ -433,6 +433,7 @@ const OWN_PATHS: &[(&str, &str)] = &[
     ("container/sandbox/init/target.rs", "single names by their folder's handle, and this process's own /proc"),
     ("container/sandbox/init/volumes.rs", "the staging area, which nobody else sees"),
     ("store/snapshot/unpack.rs", "a new folder of the store"),
+    ("store/snapshot/working/scan.rs", "a file of its own beside the root, to see which times files get"),
     ("build/solve/copy/checkout.rs", "the folders of checkouts, which are the store's"),
     ("build/solve/copy/earlier.rs", "lists that the store keeps"),
     ("build/solve/copy/mod.rs", "a new folder of the store"),

@@ -239,10 +239,6 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
     }
     if cli.command.uses_store() && store::records_owners(&cli.global.store_root()?) {
         foreign::record_owners();
-        if cli.command.starts_containers() {
-            let text = "this store was made without rights over files of other users, so nothing can be run from it";
-            return Err(CliError::new(text).hint("name another store with --root").exit_code(125));
-        }
     }
     // Root in a container may lack root's capabilities.
     let is_root = rustix::process::geteuid().is_root();
@@ -272,9 +268,6 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         if is_root && user_namespace::refused().is_some() && owns_all_files() {
             return Ok(cli);
         }
-        if cli.command.starts_containers() {
-            return Err(namespace_error(error).exit_code(125));
-        }
         if user_namespace::refused().is_some() && !foreign::are_owners_recorded() {
             store::claim(&root).map_err(store_error)?;
             if store::begin_recording(&root)? {
@@ -283,6 +276,9 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         }
         if foreign::are_owners_recorded() {
             return Ok(cli);
+        }
+        if cli.command.starts_containers() {
+            return Err(namespace_error(error).exit_code(125));
         }
         // Without a namespace, images can still be transferred and inspected.
         if user_namespace::refused().is_none()

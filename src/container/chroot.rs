@@ -7,7 +7,6 @@ use super::host_config::{HostConfig, IpcMode, NetworkMode, SecurityOption, Secur
 use super::mounts::MountKind;
 use super::options::ContainerOptions;
 use super::record::{EndpointConfig, Record};
-use crate::base::foreign;
 use crate::container::network::{BRIDGE, HOST, NONE};
 use crate::container::sandbox::{
     self, AskedIsolation, CapabilitySet, IsolationChoice, Level, SandboxError, Unsupported, capabilities_in_chroot,
@@ -16,9 +15,14 @@ use crate::container::sandbox::{
 /// The networks that are allowed, because they don't ask for a network of the container's own.
 const USUAL_NETWORKS: [&str; 3] = [BRIDGE, HOST, NONE];
 
-/// Whether it is isolated by chroot only.
-pub fn is_in_chroot(record: &Record) -> bool {
-    record.host_config.isolation.is_chroot()
+/// Whether its root is a folder, and it has no namespaces.
+pub fn lacks_namespaces(record: &Record) -> bool {
+    level(record).is_some()
+}
+
+/// What it has in their place.
+pub(super) fn level(record: &Record) -> Option<Level> {
+    record.host_config.isolation.without_namespaces()
 }
 
 /// Decides how a new container is isolated (`--isolation`) and records it. Returns whether it has no namespaces.
@@ -31,13 +35,11 @@ pub(super) fn settle(options: &ContainerOptions, host: &mut HostConfig) -> Resul
         Err(_) if choice == IsolationChoice::Auto => Level::Full,
         level => level.map_err(SandboxError::from)?,
     };
-    match level {
-        Level::Full => return Ok(false),
-        Level::Chroot => {}
-        Level::Emulated => return Err(ContainerError::OwnersRecorded),
+    if level.has_namespaces() {
+        return Ok(false);
     }
-    check(options, host)?;
-    host.isolation = AskedIsolation::chroot();
+    check(options, host, level)?;
+    host.isolation = AskedIsolation::of(level);
     if host.network_mode != NetworkMode::None {
         host.network_mode = NetworkMode::Host;
     }
@@ -45,23 +47,19 @@ pub(super) fn settle(options: &ContainerOptions, host: &mut HostConfig) -> Resul
 }
 
 /// Checks that such programs can be run here and now.
-pub(super) fn check_place(record: &Record) -> Result<(), ContainerError> {
-    if foreign::are_owners_recorded() {
-        return Err(ContainerError::OwnersRecorded);
-    }
-    let refused = sandbox::chroot_refused().filter(|_| is_in_chroot(record));
-    refused.map_or(Ok(()), |refused| Err(SandboxError::from(refused).into()))
+pub(super) fn check_place(level: Level) -> Result<(), ContainerError> {
+    IsolationChoice::Only(level).level().map(drop).map_err(|refused| SandboxError::from(refused).into())
 }
 
 /// The changes of such a container are known only after it has ended.
 pub fn check_ended(entry: &Entry) -> Result<(), ContainerError> {
-    match is_in_chroot(&entry.record) && entry.state.pid != 0 {
+    match lacks_namespaces(&entry.record) && entry.state.pid != 0 {
         true => Err(ContainerError::NotEnded { name: entry.record.plain_name().to_owned() }),
         false => Ok(()),
     }
 }
 
-fn check(options: &ContainerOptions, host: &HostConfig) -> Result<(), ContainerError> {
+fn check(options: &ContainerOptions, host: &HostConfig, level: Level) -> Result<(), ContainerError> {
     let joins = host.pid_mode.container().is_some() || host.ipc_mode.container().is_some();
     let has_network = host.network_mode.network().is_none_or(|network| !USUAL_NETWORKS.contains(&network))
         || options.networks.values().any(|endpoint| *endpoint != EndpointConfig::default())
@@ -81,7 +79,7 @@ fn check(options: &ContainerOptions, host: &HostConfig) -> Result<(), ContainerE
         (!host.volumes_from.is_empty(), "volumes of another container (--volumes-from)", Some(COPY)),
     ];
     if let Some((_, what, hint)) = asked.into_iter().find(|(is_asked, ..)| *is_asked) {
-        return Err(refused(what.to_owned(), hint));
+        return Err(refused(level, what.to_owned(), hint));
     }
     if let Some(mount) = options.mounts.iter().find(|mount| mount.kind != MountKind::Tmpfs) {
         let what = match mount.kind {
@@ -90,11 +88,12 @@ fn check(options: &ContainerOptions, host: &HostConfig) -> Result<(), ContainerE
             MountKind::Volume | MountKind::Tmpfs => "a volume with a name",
         };
         return Err(refused(
+            level,
             format!("{what} at `{}`: nothing can be mounted", mount.destination.display()),
             Some(COPY),
         ));
     }
-    check_rights(host)
+    check_rights(host, level)
 }
 
 const COPY: &str = "copy files in and out: `rbuild create`, `rbuild cp`, `rbuild start -a`, `rbuild cp`";
@@ -105,26 +104,28 @@ fn has_devices(host: &HostConfig) -> bool {
 }
 
 /// Checks what was asked for by name. Of docker's default capabilities, the container gets those that are available.
-fn check_rights(host: &HostConfig) -> Result<(), ContainerError> {
+fn check_rights(host: &HostConfig, level: Level) -> Result<(), ContainerError> {
     let added = CapabilitySet::adjusted(&host.cap_add, &["ALL".to_owned()])?;
-    let missing = added.without_those_of(capabilities_in_chroot()).names();
+    let had = if level == Level::Emulated { CapabilitySet::default() } else { capabilities_in_chroot() };
+    let missing = added.without_those_of(had).names();
     if !missing.is_empty() {
-        return Err(refused(format!("the capabilities {}", missing.join(", ")), None));
+        return Err(refused(level, format!("the capabilities {}", missing.join(", ")), None));
     }
     use SecurityRequest::{AppArmorProfile, LandlockUnconfined, SystemPathsUnconfined};
     let takes_namespaces = |option: &&SecurityOption| {
         matches!(option.request(), AppArmorProfile(_) | LandlockUnconfined | SystemPathsUnconfined)
     };
     match host.security.iter().find(takes_namespaces) {
-        Some(option) => Err(refused(format!("--security-opt {}", option.as_str()), None)),
+        Some(option) => Err(refused(level, format!("--security-opt {}", option.as_str()), None)),
         None => Ok(()),
     }
 }
 
-fn refused(what: String, hint: Option<&str>) -> ContainerError {
+fn refused(level: Level, what: String, hint: Option<&str>) -> ContainerError {
     let namespaces = || sandbox::full_refused().and_then(|refused| refused.hint.clone());
     let hint = hint.map(str::to_owned).or_else(namespaces);
-    let what = format!("a container that is isolated by chroot alone can't have {what}");
+    let kind = if level == Level::Emulated { "emulated" } else { "isolated by chroot alone" };
+    let what = format!("a container that is {kind} can't have {what}");
     SandboxError::from(Unsupported { what, hint }).into()
 }
 
@@ -154,10 +155,10 @@ mod tests {
             ("landlock", |host| host.security = vec!["landlock=unconfined".parse().unwrap()]),
         ];
         for (word, change) in cases {
-            let error = check(&options, &host(change)).unwrap_err().to_string();
+            let error = check(&options, &host(change), Level::Chroot).unwrap_err().to_string();
             assert!(error.contains(word), "{word}: {error}");
         }
-        check(&options, &host(|_| {})).unwrap();
+        check(&options, &host(|_| {}), Level::Chroot).unwrap();
     }
 
     #[test]
@@ -166,9 +167,9 @@ mod tests {
             mounts: vec![MountPoint { kind, destination: "/m".into(), ..MountPoint::default() }],
             ..ContainerOptions::default()
         };
-        check(&at(MountKind::Tmpfs), &host(|_| {})).unwrap();
+        check(&at(MountKind::Tmpfs), &host(|_| {}), Level::Chroot).unwrap();
         for kind in [MountKind::Bind, MountKind::Volume, MountKind::Image] {
-            let error = check(&at(kind), &host(|_| {})).unwrap_err();
+            let error = check(&at(kind), &host(|_| {}), Level::Chroot).unwrap_err();
             assert!(error.to_string().contains("`/m`") && error.hint().unwrap().contains("cp"), "{error}");
         }
     }

@@ -174,7 +174,7 @@ fn hostname(options: &ContainerOptions, settled: &HostConfig, id: &str) -> Strin
         Some(name) => name.clone(),
         None if settled.network_mode == NetworkMode::Host
             || settled.uts_mode == NamespaceMode::Host
-            || settled.isolation.is_chroot() =>
+            || settled.isolation.without_namespaces().is_some() =>
         {
             host()
         }

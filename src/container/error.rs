@@ -84,11 +84,9 @@ pub enum ContainerError {
     IsRunning { name: String },
     #[error("container {name} is not running")]
     NotRunning { name: String },
-    #[error("changes of container {name} are not known while it runs: it is isolated by chroot only")]
+    #[error("changes of container {name} are not known while it runs: it has no namespaces")]
     NotEnded { name: String },
-    #[error("this store was made without rights over other users' files: no program can run from it")]
-    OwnersRecorded,
-    #[error("container {name} is isolated by chroot only: --privileged needs full isolation")]
+    #[error("container {name} has no namespaces: --privileged needs full isolation")]
     NoRights { name: String },
     #[error("container {name} is restarting, wait until the container is running")]
     Restarting { name: String },
@@ -180,7 +178,6 @@ impl ContainerError {
             Self::Monitor(failure) => failure.hint.clone(),
             Self::NameTaken { .. } => Some("choose another name, or remove that container".to_owned()),
             Self::NotEnded { .. } => Some("stop it first".to_owned()),
-            Self::OwnersRecorded => Some("name another store with --root".to_owned()),
             Self::NoTerminal => Some("leave out `-t` when the input is a file or a pipe".to_owned()),
             _ => None,
         }

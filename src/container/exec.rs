@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::chroot::is_in_chroot;
+use super::chroot::{self, lacks_namespaces};
 use super::directory::Entry;
 use super::error::ContainerError;
 use super::exec_ids::ExecId;
@@ -12,7 +12,9 @@ use super::launch;
 use super::record::Record;
 use super::state::Status;
 use super::working;
-use crate::container::sandbox::{self, CapabilitySet, Container, Inside, Isolation, Process, Rootfs, Running, Stdio};
+use crate::container::sandbox::{
+    self, CapabilitySet, Container, Inside, Isolation, Level, Process, Rootfs, Running, Stdio,
+};
 use crate::store::snapshot::{ProcessUser, View, process_user};
 
 /// The program's options, beyond what the container sets.
@@ -66,8 +68,8 @@ pub(super) fn start_inside(
     let host = &record.host_config;
     let security = launch::security(host)?;
     let process = process(record, folder, options)?;
-    if is_in_chroot(record) {
-        return beside(record, folder, (pid, cgroups, options), process, (security, stdio));
+    if let Some(level) = chroot::level(record) {
+        return beside(record, folder, (pid, cgroups, options), process, (level, security, stdio));
     }
     let capabilities = if options.privileged { CapabilitySet::ALL } else { launch::capabilities(host)? };
     let seccomp = if host.privileged { sandbox::Seccomp::Unconfined } else { security.seccomp };
@@ -93,7 +95,7 @@ fn beside(
     folder: &Path,
     (pid, cgroups, options): (i32, &[String], &ExecOptions),
     process: Process,
-    (security, stdio): (launch::Security, Stdio),
+    (level, security, stdio): (Level, launch::Security, Stdio),
 ) -> Result<Running, ContainerError> {
     let name = || record.plain_name().to_owned();
     if options.privileged {
@@ -107,14 +109,14 @@ fn beside(
     };
     let container = Container { rootfs: Rootfs::Directory(root), mounts: Vec::new(), process, isolation };
     let host = sandbox::Host { pid, cgroups, lock: &lock };
-    Ok(sandbox::spawn_beside(&host, &container, launch::has_network(record), stdio)?)
+    Ok(sandbox::spawn_beside(&host, &container, (level, launch::has_network(record)), stdio)?)
 }
 
 fn process(record: &Record, folder: &Path, options: &ExecOptions) -> Result<Process, ContainerError> {
     let run = &record.config.run;
     let mut layers = record.layer_paths();
     layers.push(folder.join("upper"));
-    if is_in_chroot(record) {
+    if lacks_namespaces(record) {
         layers = vec![working::root_in(folder)];
     }
     let view = View::open(&layers)?;

@@ -76,7 +76,7 @@ mod working;
 pub use attachment::{AttachedInput, Attaching, Attachment, Heard, WaitFor, Waiting, WaitingAttachment};
 pub use bundle::write_bundle;
 pub use changes::{Change, changes};
-pub use chroot::{check_ended, is_in_chroot};
+pub use chroot::{check_ended, lacks_namespaces};
 pub use commit::{Commit, Committed, commit};
 pub use copy::{
     Copied, CopyError, Owners, PathStat, Unpacking, copy_from, copy_into, copy_stream_into, look_at, serve_as_copier,

@@ -39,7 +39,15 @@ echo "image=$(rbuild build -q --reproducible -f /Dockerfile c 2>/tmp/said)"; cat
 rbuild build --progress plain --no-cache -f /Hostile c >/tmp/hostile 2>&1; echo "hostile=$?"; grep -v CACHED /tmp/hostile
 echo "canary=$(cat /tmp/canary)"; ps | grep -c '[9]8765' | sed 's/^/left=/'
 echo "chroot=$(rbuild build -q --no-cache --isolation=chroot -f /Dockerfile c 2>&1 | head -1)"
-echo "run=$(rbuild run --rm busybox true 2>&1 | head -1)"
+for program in 'mknod /disk b 8 0 && cat /disk' 'ping -c 1 127.0.0.1' 'nc -l -p 80 -s 127.0.0.1'; do
+  printf 'FROM busybox\nRUN %s\n' "$program" >refused
+  echo "refused $program: $(rbuild build -q -f refused c 2>&1 | grep '^hint:')"
+done
+printf 'FROM busybox\nRUN mknod /disk b 8 0; cat /disk; true | false\n' >refused
+echo "other=$(rbuild build -q -f refused c 2>&1 | grep -c '^hint: a program')"
+printf 'FROM busybox\nRUN ls -l /dev/stdin /dev/fd | sed "s/.*[0-9] //" >/links && ln -s /dev/stdout /out && echo y >/out && ln -s ../proc/self/exe /exe && readlink -f /exe && cat /links\nRUN i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo processors $(nproc)\n' >links
+echo "processors=$(nproc)"
+echo "links=$(rbuild build --progress plain --no-cache -f links c 2>&1 | sed -n 's/^#[0-9]* [0-9.]* //p' | tr '\n' ' ')"
 "#;
 
 fn value<'a>(output: &'a str, key: &str) -> &'a str {
@@ -86,5 +94,15 @@ fn what_runs_without_rights_is_the_same_and_gets_nowhere() {
     assert_eq!((value(&output, "canary="), value(&output, "left=")), ("secret", "0"), "{output}");
     assert!(!output.contains(" secret") && output.contains("survived") && output.contains("gone"), "{output}");
     assert!(value(&output, "chroot=").contains("can only be emulated"), "{output}");
-    assert!(value(&output, "run=").contains("nothing can be run from it"), "{output}");
+    for (program, named) in
+        [("mknod /disk b 8 0 && cat /disk", "to open a device"), ("ping -c 1 127.0.0.1", "a raw socket")]
+    {
+        let said = value(&output, &format!("refused {program}: "));
+        assert!(said.contains(named) && said.contains("emulated"), "{program}: {said}");
+    }
+    assert_eq!(value(&output, "other="), "0", "its programs went on without that:\n{output}");
+    let links = value(&output, "links=");
+    let processors = format!("processors {} ", value(&output, "processors="));
+    assert!(links.contains(&processors), "{links}\n{output}");
+    assert!(links.contains("y /bin/") && links.contains("-> /proc/self/fd/0"), "{links}\n{output}");
 }

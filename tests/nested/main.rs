@@ -11,6 +11,7 @@ mod web;
 
 mod containers;
 mod emulated;
+mod emulated_containers;
 mod hostile;
 mod image;
 mod integrations;

@@ -34,15 +34,16 @@ impl Solver<'_> {
     ) -> Result<(), StepError> {
         let (mut root, caches, before) = self.make_root(&mut container, (place, level))?;
         let has_network = step.network != NetworkMode::None;
-        let ran = self.run_program(id, step, &container, &|container, stdio| match level {
-            Level::Emulated => sandbox::spawn_emulated(container, has_network, stdio),
-            _ => sandbox::spawn_in_chroot(container, has_network, stdio),
-        });
+        let spawn = |container: &Container, stdio| sandbox::spawn_in_folder(container, level, has_network, stdio);
+        let ran = self.run_program(id, step, &container, &spawn);
         // Also after a failure, as if the cache had been mounted.
         let written = caches.iter().try_for_each(|cache| cache.write_back(&root, place.staging.path()));
         let ran = ran?;
         let changed = root.write_layer(&before, &View::of_layers(place.lower)?, place.upper);
-        if let Some(failure) = ran.failure {
+        if let Some(mut failure) = ran.failure {
+            if let StepError::Failed { refused, .. } = &mut failure {
+                *refused = sandbox::take_refused(&root.path());
+            }
             return Err(failure);
         }
         written?;
@@ -54,11 +55,11 @@ impl Solver<'_> {
     }
 
     /// Runs the user's program in the step. Earlier changes are already in the layer's folder, and stay there.
-    pub(super) fn enter_in_chroot<T, E: From<StepError>>(
+    pub(super) fn enter_in_folder<T, E: From<StepError>>(
         &self,
         step: &RunStep,
         mut container: Container,
-        place: &Place<'_>,
+        (place, level): (&Place<'_>, Level),
         run: impl FnOnce(&Start<'_>) -> Result<(T, LeftBehind), E>,
     ) -> Result<T, E> {
         let staging = place.staging.path();
@@ -66,14 +67,14 @@ impl Solver<'_> {
         let begin = |container: &mut Container| -> Result<_, StepError> {
             std::fs::create_dir(&new).at("create", &new)?;
             Draft::new(place.lower, &new)?.finish()?;
-            let made = self.make_root(container, (&Place { upper: &new, ..*place }, Level::Chroot))?;
+            let made = self.make_root(container, (&Place { upper: &new, ..*place }, level))?;
             // Added after the scan, so that all of it counts as a difference to the layers below.
             made.0.add(place.upper)?;
             Ok(made)
         };
         let (root, caches, before) = begin(&mut container)?;
         let has_network = step.network != NetworkMode::None;
-        let ran = run(&|stdio| sandbox::spawn_in_chroot(&container, has_network, stdio));
+        let ran = run(&|stdio| sandbox::spawn_in_folder(&container, level, has_network, stdio));
         let end = || -> Result<_, StepError> {
             caches.iter().try_for_each(|cache| cache.write_back(&root, staging))?;
             root.write_layer(&before, &View::of_layers(place.lower)?, &new)?;

@@ -3,9 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use crate::base::foreign;
 use crate::base::io_error::AtPath as _;
-use crate::container::sandbox::{self, Container, CreatedMountPoint, Level, Running, SandboxError, Stdio};
+use crate::container::sandbox::{self, Container, CreatedMountPoint, Running, SandboxError, Stdio};
 use crate::language::plan::RunStep;
 use crate::store::snapshot::{Draft, Stack, View, merge_tree, process_user};
 
@@ -68,9 +67,6 @@ pub fn enter<T, E: From<StepError>>(
 ) -> Result<T, E> {
     let (staging, made) = (solver.store.staging().map_err(StepError::from)?, Made::new(solver.executed));
     let level = solver.run.isolation.level().map_err(|error| StepError::from(SandboxError::from(error)))?;
-    if foreign::are_owners_recorded() {
-        return Err(StepError::OwnersRecorded.into());
-    }
     let lower = step.parent.unpacked(solver.store).map_err(StepError::from)?;
     let place = Place { lower: &lower, upper: step.upper, staging: &staging };
     let begin = || -> Result<_, StepError> {
@@ -94,8 +90,8 @@ pub fn enter<T, E: From<StepError>>(
     // The mounts last until the program has ended.
     let (view, mut container, _mounted) = begin()?;
     prepare(&view, &mut container)?;
-    if level == Level::Chroot {
-        return solver.enter_in_chroot(step.run, container, &place, run);
+    if !level.has_namespaces() {
+        return solver.enter_in_folder(step.run, container, (&place, level), run);
     }
     let (answer, left) = run(&|stdio| sandbox::spawn(&container, stdio))?;
     left.keep_changes(step.upper)?;

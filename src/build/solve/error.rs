@@ -66,15 +66,20 @@ pub enum StepError {
     Remapped { what: &'static str },
     #[error("a step can't have {what} without namespaces")]
     NeedsNamespaces { what: &'static str },
-    #[error("this store was made without rights over other users' files: its steps can't be entered")]
-    OwnersRecorded,
     /// The program could not be started.
     #[error("cannot run {command}: {source}")]
     Start { command: String, source: SandboxError },
     /// The program ended with an error. `tail` is the end of its output; `out_of_memory` is its peak memory in bytes if
     /// the kernel killed it for that.
     #[error("process {command} did not complete successfully: exit code: {code}{}", memory_note(*out_of_memory))]
-    Failed { command: String, code: u8, out_of_memory: Option<u64>, tail: String },
+    Failed {
+        command: String,
+        code: u8,
+        out_of_memory: Option<u64>,
+        tail: String,
+        /// What one of its processes was refused before it failed, where there are no rights.
+        refused: Option<String>,
+    },
     #[error("`{path}`: not found in {place}{}", ignored_note(*ignored))]
     SourceNotFound { path: String, place: String, ignored: bool, hint: Option<String> },
     #[error("cannot copy to non-directory: /{}", path.display())]
@@ -181,7 +186,10 @@ impl StepError {
             )),
             Self::Network(error) => error.hint().map(str::to_owned),
             Self::Sandbox(SandboxError::Unsupported(unsupported)) => unsupported.hint.clone(),
-            Self::OwnersRecorded => Some("name another store with --root".to_owned()),
+            Self::Failed { refused: Some(what), .. } => Some(format!(
+                "a program was refused what emulated steps can't have: {what}; build where rbuild has namespaces, or as root \
+                 of a container"
+            )),
             Self::NeedsNamespaces { .. } => sandbox::full_refused().and_then(|refused| refused.hint.clone()),
             Self::Remapped { .. } => Some("leave out --userns=remap".to_owned()),
             Self::Layer(LayerError::Changed { .. }) => Some(

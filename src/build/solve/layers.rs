@@ -296,6 +296,9 @@ impl Solver<'_> {
             self.store.add_layer(record, directory)?;
             self.store.add_tree(&below, tree, &record.diff_id)?;
         }
+        if was_there {
+            self.roots.has_another(directory)?;
+        }
         if request.ignore_cache && was_there {
             layer.made_at = self.store.made_again(&layer.diff_id)?;
         }

@@ -250,7 +250,7 @@ impl Solver<'_> {
         }
         let code = outcome.status.code();
         let out_of_memory = outcome.out_of_memory.then(|| used.map_or(0, |used| used.peak_memory));
-        let failure = StepError::Failed { command, code, out_of_memory, tail };
+        let failure = StepError::Failed { command, code, out_of_memory, tail, refused: None };
         Ok(Ran { left: ended, failure: Some(failure) })
     }
 }

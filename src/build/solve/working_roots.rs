@@ -1,6 +1,6 @@
 //! Working roots, kept between the steps of a build without namespaces.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::store::snapshot::{SnapshotError, WorkingRoot};
@@ -23,6 +23,12 @@ impl WorkingRoots {
             }
         }
         Ok(best.map(|(_, at)| roots.remove(at)))
+    }
+
+    /// The store already had a layer with the content of that folder, and keeps the other one, whose files have other times.
+    pub(super) fn has_another(&self, layer: &Path) -> Result<(), SnapshotError> {
+        let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(roots.iter_mut().try_for_each(|root| root.is_replaced(layer))?)
     }
 
     pub(super) fn give_back(&self, root: WorkingRoot) {

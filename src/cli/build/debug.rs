@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", env = "RBUILD_CA_CERT", hide_env = true)]
     ca_cert: Option<PathBuf>,
     /// How the step is isolated: `auto`, as strongly as it can be had; `full`, or not at all; `chroot`
-    #[arg(long, value_name = "auto|full|chroot")]
+    #[arg(long, value_name = "auto|full|chroot|emulated")]
     isolation: Option<String>,
     /// The build, as `buildx history ls` has it [default: the last one whose steps are kept]
     #[arg(value_name = "BUILD")]

@@ -14,10 +14,11 @@ use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
 use super::{BUFFER, CopyError, Owners, PathStat, Place, Unpacking};
+use crate::base::foreign;
 use crate::base::identity::Identity;
 use crate::base::io_error::AtPath;
 use crate::base::privacy;
-use crate::container::chroot::is_in_chroot;
+use crate::container::chroot::lacks_namespaces;
 use crate::container::directory::{Entry, Running};
 use crate::container::error::ContainerError;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
@@ -69,7 +70,7 @@ impl Files {
 
     /// `None` if the program ended before its files could be entered.
     fn enter(entry: &Entry) -> Result<Option<Self>, ContainerError> {
-        if is_in_chroot(&entry.record) {
+        if lacks_namespaces(&entry.record) {
             return Self::enter_folder(entry);
         }
         let (pid, held) = if entry.is_running && entry.state.pid != 0 {
@@ -223,7 +224,7 @@ fn begin(files: FilesOf) -> io::Result<UnixStream> {
         return Ok(stream);
     }
     let stream = sandbox::execute_detached(Identity::Copier)?;
-    send(&stream, &(user_namespace::entered(), &files))?;
+    send(&stream, &(user_namespace::entered(), foreign::are_owners_recorded(), &files))?;
     Ok(stream)
 }
 
@@ -231,7 +232,10 @@ fn begin(files: FilesOf) -> io::Result<UnixStream> {
 pub fn serve_as_copier() {
     privacy::begin();
     let Ok(stream) = sandbox::take_stream(Identity::Copier) else { return };
-    let Ok((mapping, files)) = receive::<(Option<IdMapping>, FilesOf)>(&stream) else { return };
+    let Ok((mapping, is_recording, files)) = receive::<(Option<IdMapping>, bool, FilesOf)>(&stream) else { return };
+    if is_recording {
+        foreign::record_owners();
+    }
     mapping.into_iter().for_each(user_namespace::inherit);
     inside::serve(&files, &stream);
 }

@@ -22,12 +22,14 @@ use super::error::ContainerError;
 use super::protocol::{self, Ahead, Attach, Failure, Kind, Reply, Request};
 use super::session::Session;
 use super::wiring::networks_of;
+use crate::base::foreign;
 use crate::base::identity::Identity;
 use crate::base::io_error::AtPath;
 use crate::base::privacy;
 use crate::container::network::{FreshNamespace, Networks};
 use crate::container::sandbox::user_namespace;
 use crate::container::sandbox::{self, SharedNamespaces};
+use crate::store;
 
 /// A monitor that waits to be given its container.
 #[derive(Debug)]
@@ -71,6 +73,9 @@ pub fn serve_as_monitor() {
     let mut body = Vec::new();
     let Ok(Some(Kind::Request)) = protocol::receive(&stream, &mut body) else { return };
     let Ok(Request::Begin { store_root, ahead, mapping }) = protocol::decode(&body) else { return };
+    if store::records_owners(&store_root) {
+        foreign::record_owners();
+    }
     let belongs = mapping.map_or(Ok(()), |mapping| {
         user_namespace::inherit(mapping);
         SharedNamespaces::of(&store_root).belong()

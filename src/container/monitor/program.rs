@@ -10,7 +10,7 @@ use rustix::termios::Winsize;
 
 use super::client::is_temporary;
 use crate::base::io_error::AtPath;
-use crate::container::chroot::{self, is_in_chroot};
+use crate::container::chroot;
 use crate::container::directory::Entry;
 use crate::container::error::ContainerError;
 use crate::container::foreign;
@@ -68,28 +68,29 @@ impl Program {
         let [rows, columns] = entry.record.host_config.console_size;
         let size = size.unwrap_or((rows, columns));
         let mut working = None;
-        let (mut running, foreign) = match foreign::bundle(&entry.record, entry.folder())? {
-            _ if is_in_chroot(&entry.record) => {
-                chroot::check_place(&entry.record)?;
-                wiring.connect(&entry.record, entry.folder())?;
-                let root = Working::make(&entry.record, entry.folder(), Some(&container.mounts))?;
-                launch::move_into(&mut container, root.path());
-                working = Some(root);
-                wiring.add_warning(warning_in_chroot(&entry.record));
-                (sandbox::spawn_in_chroot(&container, launch::has_network(&entry.record), stdio)?, None)
-            }
-            None => {
-                let prepared = sandbox::prepare(&container, stdio)?;
-                wiring.connect(&entry.record, entry.folder())?;
-                (prepared.start()?, None)
-            }
-            Some(bundle) => {
-                wiring.connect(&entry.record, entry.folder())?;
-                let annotations = &entry.record.host_config.annotations;
-                let (created, running) = bundle.create(&container, annotations, size, stdio)?;
-                (running, Some(created))
-            }
-        };
+        let (mut running, foreign) =
+            match (chroot::level(&entry.record), foreign::bundle(&entry.record, entry.folder())?) {
+                (Some(level), _) => {
+                    chroot::check_place(level)?;
+                    wiring.connect(&entry.record, entry.folder())?;
+                    let root = Working::make(&entry.record, entry.folder(), Some(&container.mounts))?;
+                    launch::move_into(&mut container, root.path());
+                    working = Some(root);
+                    wiring.add_warning(warning(&entry.record, level));
+                    (sandbox::spawn_in_folder(&container, level, launch::has_network(&entry.record), stdio)?, None)
+                }
+                (None, None) => {
+                    let prepared = sandbox::prepare(&container, stdio)?;
+                    wiring.connect(&entry.record, entry.folder())?;
+                    (prepared.start()?, None)
+                }
+                (None, Some(bundle)) => {
+                    wiring.connect(&entry.record, entry.folder())?;
+                    let annotations = &entry.record.host_config.annotations;
+                    let (created, running) = bundle.create(&container, annotations, size, stdio)?;
+                    (running, Some(created))
+                }
+            };
         for what in running.without() {
             wiring.add_warning(what.explanation().to_owned());
         }
@@ -259,9 +260,9 @@ impl Program {
 }
 
 /// A warning for users of containers without namespaces, at each start.
-fn warning_in_chroot(record: &Record) -> String {
+fn warning(record: &Record, level: Level) -> String {
     let host = &record.host_config;
-    let warning = sandbox::less_isolated("the container is", Level::Chroot);
+    let warning = sandbox::less_isolated("the container is", level);
     let publishes = host.publish_all_ports || !host.port_bindings.is_empty();
     let ports = if publishes { "; no port is published: its programs are on the network around" } else { "" };
     format!("{warning}{ports}; docs/isolation.md says what that means")

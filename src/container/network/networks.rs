@@ -18,6 +18,7 @@ use super::netlink::Socket;
 use super::record::{BRIDGE, HOST, Ipam, IpamPool, NONE, NetworkRecord};
 use super::subnet::Subnet;
 use super::{bridge, firewall};
+use crate::base::foreign::are_owners_recorded;
 use crate::base::hex;
 use crate::base::io_error::AtPath;
 
@@ -83,7 +84,8 @@ impl Networks {
     /// The networks of the store in that folder. `rootless`: this process is only root of a user namespace.
     pub fn of(store_root: &Path, rootless: bool) -> Self {
         // The addresses of an ordinary user's containers can't collide with those of another store.
-        let state = if rootless { store_root.join("networks/state") } else { PathBuf::from(STATE) };
+        let is_own = rootless || are_owners_recorded();
+        let state = if is_own { store_root.join("networks/state") } else { PathBuf::from(STATE) };
         Self { folder: store_root.join("networks"), state, machine: Machine::of(store_root, rootless) }
     }
 

@@ -34,6 +34,14 @@ impl Level {
     pub fn has_namespaces(self) -> bool {
         self == Self::Full
     }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Chroot => CHROOT,
+            Self::Emulated => EMULATED,
+        }
+    }
 }
 
 /// The warning for programs without namespaces.
@@ -82,17 +90,18 @@ pub struct UnknownIsolation(String);
 pub struct AskedIsolation(String);
 
 impl AskedIsolation {
-    /// The settled value for no namespaces.
-    pub fn chroot() -> Self {
-        Self(CHROOT.to_owned())
+    /// Settled.
+    pub fn of(level: Level) -> Self {
+        Self(level.word().to_owned())
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    pub fn is_chroot(&self) -> bool {
-        self.0 == CHROOT
+    /// What programs have in the place of namespaces, once that is settled.
+    pub fn without_namespaces(&self) -> Option<Level> {
+        [Level::Chroot, Level::Emulated].into_iter().find(|level| level.word() == self.0)
     }
 
     pub fn choice(&self) -> IsolationChoice {

@@ -13,6 +13,7 @@ use super::channel::{Channel, ChrootLaunch, Order};
 use super::container::{Container, Stdio};
 use super::error::{SandboxError, start_error};
 use super::landlock::can_scope_sockets;
+use super::level::Level;
 use super::null_device::null_device;
 use super::running::Running;
 use super::seccomp::narrowing;
@@ -41,50 +42,48 @@ pub fn capabilities_in_chroot() -> CapabilitySet {
 
 /// Starts a container's program in a root folder that contains everything that it needs: nothing is mounted. Of the
 /// isolation, only capabilities, filter and limits apply. Its remaining processes are killed when it ends.
-pub fn spawn_in_chroot(container: &Container, has_network: bool, stdio: Stdio) -> Result<Running, SandboxError> {
+/// One that is emulated gets no rights at all, because this process has none.
+pub fn spawn_in_folder(
+    container: &Container,
+    level: Level,
+    has_network: bool,
+    stdio: Stdio,
+) -> Result<Running, SandboxError> {
     let isolation = &container.isolation;
     let cgroup = if isolation.limits.is_empty() { None } else { Cgroup::create(isolation)? };
-    start(container, has_network, stdio, cgroup, None)
-}
-
-/// The same for a program that gets no rights at all, because this process has none.
-pub fn spawn_emulated(container: &Container, has_network: bool, stdio: Stdio) -> Result<Running, SandboxError> {
-    let isolation = &container.isolation;
-    let cgroup = if isolation.limits.is_empty() { None } else { Cgroup::create(isolation)? };
-    let launch = launch(container, isolation.capabilities, (has_network, false));
-    follow_init(&Order::StartEmulated(Box::new(launch)), NOTHING_JOINED, stdio, (cgroup, &[]))
+    start(container, (level, has_network), stdio, cgroup, None)
 }
 
 /// The same for another program in the root of a running one, with which it ends.
 pub fn spawn_beside(
     host: &Host<'_>,
     container: &Container,
-    has_network: bool,
+    (level, has_network): (Level, bool),
     stdio: Stdio,
 ) -> Result<Running, SandboxError> {
-    start(container, has_network, stdio, None, Some(host))
+    start(container, (level, has_network), stdio, None, Some(host))
 }
 
 fn start(
     container: &Container,
-    has_network: bool,
+    (level, has_network): (Level, bool),
     stdio: Stdio,
     cgroup: Option<Cgroup>,
     host: Option<&Host<'_>>,
 ) -> Result<Running, SandboxError> {
-    let isolation = &container.isolation;
-    let capabilities = isolation.capabilities.common(capabilities_in_chroot());
-    let launch = launch(container, capabilities, (has_network, host.is_some()));
+    let wanted = container.isolation.capabilities;
+    // Those of an emulated program are in name only.
+    let capabilities = if level == Level::Emulated { wanted } else { wanted.common(capabilities_in_chroot()) };
+    let launch = Box::new(launch(container, capabilities, (has_network, host.is_some())));
+    let order = if level == Level::Emulated { Order::StartEmulated(launch) } else { Order::StartInChroot(launch) };
     let process = host.map(|host| process_of(host.pid)).transpose()?;
     let joined = Joined {
         network: process.as_ref().map(|process| process.as_raw_fd()),
         users: host.map(|host| host.lock.as_raw_fd()),
     };
     let cgroups = host.map_or(&[][..], |host| host.cgroups);
-    follow_init(&Order::StartInChroot(Box::new(launch)), joined, stdio, (cgroup, cgroups))
+    follow_init(&order, joined, stdio, (cgroup, cgroups))
 }
-
-const NOTHING_JOINED: Joined = Joined { network: None, users: None };
 
 fn launch(container: &Container, capabilities: CapabilitySet, (has_network, is_guest): (bool, bool)) -> ChrootLaunch {
     ChrootLaunch {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::RequestError;
 use crate::container::sandbox;
-use crate::container::{ContainerError, Containers, Entry, Status, is_in_chroot};
+use crate::container::{ContainerError, Containers, Entry, Status, lacks_namespaces};
 
 /// The output of ps(1).
 #[derive(Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub fn top(containers: &Containers, entry: &Entry, options: &[String]) -> Result
         return Err(ContainerError::NotRunning { name: entry.record.plain_name().to_owned() }.into());
     }
     let mut pids = sandbox::processes(entry.state.pid);
-    if is_in_chroot(&entry.record) {
+    if lacks_namespaces(&entry.record) {
         // Its first process is the one that confines the others.
         pids.retain(|pid| *pid != entry.state.pid);
     }

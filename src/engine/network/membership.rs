@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::base::io_error::IoError;
 use crate::container::network::{BRIDGE, HOST, NONE, NetworkError, NetworkRecord};
 use crate::container::{
-    ContainerError, Containers, EndpointConfig, Entry, NetworkMode, endpoint_request, is_in_chroot, networks_of, owner,
-    refresh_files, tell_of_network,
+    ContainerError, Containers, EndpointConfig, Entry, NetworkMode, endpoint_request, lacks_namespaces, networks_of,
+    owner, refresh_files, tell_of_network,
 };
 
 /// Why a container could not be connected or disconnected.
@@ -57,8 +57,8 @@ pub fn connect(
     let entry = containers.find(container)?;
     let record = networks.find(network)?;
     check(&record, &entry)?;
-    if is_in_chroot(&entry.record) {
-        let what = "a container that is isolated by chroot alone can't have a network of its own".to_owned();
+    if lacks_namespaces(&entry.record) {
+        let what = "a container without namespaces can't have a network of its own".to_owned();
         return Err(NetworkError::Refused { what }.into());
     }
     // A container that has left its last network has that mode, too.

@@ -77,7 +77,7 @@ fn isolation(store: &Store) -> String {
             format!("chroot: programs have a root of their own, and no namespaces: {}", with_help(refused))
         }
         Ok(Trial::Emulated(refused)) => {
-            format!("emulated: RUN works without any rights, and no containers can be run: {}", with_help(refused))
+            format!("emulated: programs are run without any rights, which are played to them: {}", with_help(refused))
         }
         Ok(Trial::Nothing(refused)) => {
             format!("none: builds without RUN work, and no program can be run: {}", with_help(refused))

@@ -218,7 +218,7 @@ pub struct Security {
     #[arg(long, value_name = "OPTION")]
     pub security_opt: Vec<String>,
     /// How it is isolated: `auto`, as strongly as it can be had; `full`, or not at all; `chroot`
-    #[arg(long, value_name = "auto|full|chroot")]
+    #[arg(long, value_name = "auto|full|chroot|emulated")]
     pub isolation: Option<String>,
     /// Set a kernel parameter of the container
     #[arg(long, value_name = "NAME=VALUE", value_parser = values::sysctl_form)]

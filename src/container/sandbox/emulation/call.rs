@@ -3,6 +3,7 @@
 use rustix::io::Result;
 
 use super::execution::Execution;
+use super::task::Pending;
 use super::trace::{Registers, Tracee};
 
 /// A system call that has not been executed yet.
@@ -18,6 +19,8 @@ pub(super) enum Answer {
     Native,
     /// The kernel executes the call with other arguments.
     Changed(Vec<Change>),
+    /// The kernel does it, and something is left to be done then.
+    Then(Pending),
     Execute(Box<Execution>),
 }
 

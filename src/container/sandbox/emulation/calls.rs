@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::call::{Call, Reply};
 use super::programs::Programs;
 use super::{attributes, credentials, execute, names, open, others, owners, stat};
-use crate::container::sandbox::seccomp;
+use crate::container::sandbox::seccomp::{self, Value};
 
 pub(super) type Handler = fn(&mut Programs, &Call) -> Reply;
 
@@ -14,6 +14,7 @@ const ANSWERED: &[(&str, Handler)] = &[
     ("openat", open::openat),
     ("creat", open::creat),
     ("chdir", open::chdir),
+    ("chroot", open::chroot),
     ("getcwd", open::getcwd),
     ("inotify_add_watch", open::inotify_add_watch),
     ("truncate", open::truncate),
@@ -92,19 +93,44 @@ const ANSWERED: &[(&str, Handler)] = &[
     ("tgkill", others::of_process),
     ("rt_sigqueueinfo", others::of_process),
     ("rt_tgsigqueueinfo", others::of_process),
-    ("prlimit64", others::of_thread_or_own),
     ("setpriority", others::priority),
     ("ioprio_set", others::disk_priority),
-    ("sched_setaffinity", others::of_thread_or_own),
-    ("sched_setscheduler", others::of_thread_or_own),
-    ("sched_setparam", others::of_thread_or_own),
-    ("sched_setattr", others::of_thread_or_own),
     ("connect", others::socket_address),
     ("bind", others::socket_address),
-    ("sendto", others::destination),
     ("sendmsg", others::message),
     ("sendmmsg", others::messages),
+    ("sched_getaffinity", others::processors),
+    ("sched_setaffinity", others::set_processors),
+    ("ptrace", others::ptrace),
+    ("process_vm_readv", others::other_memory),
+    ("process_vm_writev", others::other_memory),
 ];
+
+/// The same of calls whose arguments have these values.
+const ANSWERED_IN_PART: &[(&str, &[Value], Handler)] = &[
+    ("getsockopt", &[int(1, libc::SOL_SOCKET), int(2, libc::SO_PEERCRED)], others::peer),
+    ("socket", &[bits(1, KIND, libc::SOCK_RAW)], others::raw_socket),
+    // Without one, it goes to the other end.
+    ("sendto", &[Value::Any { argument: 4 }], others::destination),
+    // The thread itself.
+    ("prlimit64", OF_OTHERS, others::of_thread_or_own),
+    ("sched_setscheduler", OF_OTHERS, others::of_thread_or_own),
+    ("sched_setparam", OF_OTHERS, others::of_thread_or_own),
+    ("sched_setattr", OF_OTHERS, others::of_thread_or_own),
+];
+
+const OF_OTHERS: &[Value] = &[Value::Any { argument: 0 }];
+
+const fn int(argument: u32, value: i32) -> Value {
+    bits(argument, u32::MAX as u64, value)
+}
+
+const fn bits(argument: u32, mask: u64, value: i32) -> Value {
+    Value::Bits { argument, mask, are: value as u32 as u64 }
+}
+
+/// `SOCK_TYPE_MASK` of the kernel.
+const KIND: u64 = 0xf;
 
 /// Unsupported calls and their errno. Programs do without them, or use an older call.
 const REFUSED: &[(&str, i32)] = &[
@@ -126,15 +152,11 @@ const REFUSED: &[(&str, i32)] = &[
     ("fanotify_init", libc::ENOSYS),
     ("pidfd_getfd", libc::ENOSYS),
     ("pidfd_send_signal", libc::ENOSYS),
-    ("ptrace", libc::EPERM),
-    ("process_vm_readv", libc::EPERM),
-    ("process_vm_writev", libc::EPERM),
     ("process_madvise", libc::EPERM),
     ("process_mrelease", libc::EPERM),
     ("kcmp", libc::EPERM),
     ("migrate_pages", libc::EPERM),
     ("move_pages", libc::EPERM),
-    ("chroot", libc::EPERM),
     ("pivot_root", libc::EPERM),
     ("mount", libc::EPERM),
     ("umount2", libc::EPERM),
@@ -149,11 +171,13 @@ const REFUSED: &[(&str, i32)] = &[
 /// The filter that stops at the calls for the supervisor.
 pub(in crate::container::sandbox) fn filter() -> Vec<u64> {
     let answered: Vec<&str> = ANSWERED.iter().map(|(name, _)| *name).collect();
-    seccomp::tracing(&answered, REFUSED)
+    let in_part: Vec<_> = ANSWERED_IN_PART.iter().map(|(name, values, _)| (*name, *values)).collect();
+    seccomp::tracing(&answered, &in_part, REFUSED)
 }
 
 /// By system call number.
 pub(super) fn handlers() -> HashMap<u64, Handler> {
-    let number = |(name, handler): &(&str, Handler)| Some((u64::from(seccomp::call_number(name)?), *handler));
-    ANSWERED.iter().filter_map(number).collect()
+    let number = |(name, handler): (&str, Handler)| Some((u64::from(seccomp::call_number(name)?), handler));
+    let in_part = ANSWERED_IN_PART.iter().map(|(name, _, handler)| (*name, *handler));
+    ANSWERED.iter().copied().chain(in_part).filter_map(number).collect()
 }

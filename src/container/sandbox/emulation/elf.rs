@@ -43,6 +43,12 @@ pub(super) struct Segment {
 }
 
 impl Elf {
+    /// Whether it looks like one, of whatever machine.
+    pub(super) fn is_one(file: &File) -> bool {
+        let mut magic = [0; 4];
+        file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"\x7fELF"
+    }
+
     /// Parses an executable for this machine; anything else is an error.
     pub(super) fn read(file: &File) -> Result<Self> {
         let mut header = [0; HEADER_BYTES];

@@ -44,7 +44,7 @@ pub(super) fn execveat(programs: &mut Programs, call: &Call) -> Reply {
 }
 
 fn prepare(
-    programs: &Programs,
+    programs: &mut Programs,
     call: &Call,
     mut found: OwnedFd,
     called: Vec<u8>,
@@ -56,14 +56,19 @@ fn prepare(
         let credentials = check(programs, call, &found)?;
         let file = readable(&found)?;
         let Some((interpreter, option)) = script(&file)? else {
-            let elf = Elf::read(&file)?;
+            let elf = match Elf::read(&file) {
+                Err(errno) if Elf::is_one(&file) => {
+                    return programs.refuse(call, "a program that is not of 64-bit amd64", errno);
+                }
+                elf => elf?,
+            };
             let host = path_of(&found)?;
             let program = programs.root.inside(&host).unwrap_or_else(|| name.clone());
             let (host, loader) = match &elf.interpreter {
                 None => (host, None),
                 Some(interpreter) => {
                     let path = programs.path(call, HERE, interpreter.clone())?;
-                    let found = programs.existing(call, &path, true)?;
+                    let found = programs.existing(call, path, true)?;
                     let own = Elf::read(&readable(&found)?).map_err(|_| libbad())?;
                     (path_of(&found)?, Some(Loader { program: host, elf, own }))
                 }
@@ -93,7 +98,7 @@ fn prepare(
         new.extend(rest.into_iter().skip(1));
         arguments = Some(new);
         let path = programs.path(call, HERE, interpreter.clone())?;
-        found = programs.existing(call, &path, true)?;
+        found = programs.existing(call, path, true)?;
         name = interpreter;
     }
     Err(Errno::LOOP)

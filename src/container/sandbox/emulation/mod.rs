@@ -23,8 +23,10 @@ mod open;
 mod others;
 mod owners;
 mod paths;
+mod placement;
 mod process_files;
 mod programs;
+mod refusals;
 mod root;
 mod stat;
 mod supervisor;
@@ -41,6 +43,7 @@ use rustix::io::Result;
 
 use crate::base::foreign::LinkOwners;
 use programs::Programs;
+use refusals::Refusals;
 use supervisor::Supervisor;
 
 pub(in crate::container::sandbox) use calls::filter;
@@ -73,8 +76,16 @@ pub(super) fn begin(supervision: &Supervision<'_>, root: OwnedFd) -> Result<Begu
     let links = LinkOwners::of(supervision.root).map_err(|error| error.errno().unwrap_or(rustix::io::Errno::IO))?;
     let root = root::Root::new(root)?;
     trace::Tracee(supervision.child).seize()?;
-    let no_new_privileges = supervision.no_new_privileges;
-    let programs = Programs { root, links, tasks: HashMap::new(), no_new_privileges };
+    let placement = placement::Placement::begin(supervision.child);
+    let programs = Programs {
+        root,
+        links,
+        tasks: HashMap::new(),
+        first: supervision.child,
+        refusals: Refusals::default(),
+        placement,
+        no_new_privileges: supervision.no_new_privileges,
+    };
     Ok(Begun(Supervisor::new(programs)))
 }
 
@@ -84,6 +95,7 @@ impl Begun {
     /// Returns its exit code when no process is left.
     pub(super) fn follow(mut self, supervision: &Supervision<'_>) -> i32 {
         let code = self.0.follow(trace::Tracee(supervision.child), supervision.room);
+        self.0.programs.refusals.write(supervision.root, code);
         match self.0.programs.links.write(supervision.root) {
             Ok(()) => code,
             Err(_) => 125,

@@ -52,17 +52,18 @@ impl Open {
 
     fn answer(&self, programs: &mut Programs, call: &Call) -> Reply {
         let text = call.text(self.path)?;
-        let path = programs.path(call, self.folder, text)?;
+        let path = programs.path(call, self.folder, text.clone())?;
         let makes = self.has(libc::O_CREAT) && !self.has(libc::O_PATH);
         let follows = !(self.has(libc::O_NOFOLLOW) || makes && self.has(libc::O_EXCL));
+        let (path, found) = programs.resolved(call, path, follows);
         let inside = match &path {
             Path::Inside(inside) | Path::Link { inside, .. } => inside,
             // The program itself has to follow magic links.
             Path::OfProcess(host) => return Ok(self.changed(host.clone(), self.flags)),
         };
-        match programs.existing(call, &path, follows) {
+        match found {
             Ok(_) if makes && self.has(libc::O_EXCL) => Err(Errno::EXIST),
-            Ok(found) => self.found(programs, call, &found),
+            Ok(found) => self.found(programs, call, (&text, &found)),
             Err(Errno::NOENT) if makes => {
                 let place = match follows {
                     true => programs.root.place_behind_links(inside)?,
@@ -78,9 +79,12 @@ impl Open {
         }
     }
 
-    fn found(&self, programs: &Programs, call: &Call, found: &OwnedFd) -> Reply {
+    fn found(&self, programs: &mut Programs, call: &Call, (text, found): (&[u8], &OwnedFd)) -> Reply {
         let stat = programs.stat(found)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind == FileType::Directory && self.has(libc::O_CREAT) && !self.has(libc::O_PATH) {
+            return Err(Errno::ISDIR);
+        }
         if self.has(libc::O_PATH) {
             return Ok(self.changed(root::path_of(found)?, self.flags));
         }
@@ -100,10 +104,14 @@ impl Open {
         }
         if kind == FileType::CharacterDevice || kind == FileType::BlockDevice {
             let host = DEVICES.iter().find(|(number, _)| kind == FileType::CharacterDevice && *number == stat.st_rdev);
-            let (_, host) = host.ok_or(Errno::NXIO)?;
+            let Some((_, host)) = host else { return programs.refuse(call, "to open a device", Errno::NXIO) };
             return Ok(self.changed(host.to_bytes().to_vec(), self.flags & !libc::O_TRUNC & !libc::O_CREAT));
         }
-        Ok(self.changed(root::path_of(found)?, self.flags & !libc::O_CREAT))
+        let host = root::path_of(found)?;
+        match programs.is_plain(call, (self.folder, text), &host) {
+            true => Ok(Answer::Native),
+            false => Ok(self.changed(host, self.flags & !libc::O_CREAT)),
+        }
     }
 
     fn changed(&self, host: Vec<u8>, flags: i32) -> Answer {
@@ -123,6 +131,20 @@ pub(super) fn chdir(programs: &mut Programs, call: &Call) -> Reply {
         return Err(Errno::ACCESS);
     }
     Ok(Answer::Changed(vec![Change::Text(0, root::path_of(&found)?)]))
+}
+
+/// Its own root is the only one that a program can have.
+pub(super) fn chroot(programs: &mut Programs, call: &Call) -> Reply {
+    let found = programs.found(call, (HERE, 0), 0)?;
+    let (stat, root) = (rustix::fs::fstat(&found)?, rustix::fs::fstat(programs.root.existing(b"/", true)?)?);
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        return Err(Errno::NOTDIR);
+    }
+    match programs.credentials(call)?.is_root() {
+        true if (stat.st_dev, stat.st_ino) == (root.st_dev, root.st_ino) => DONE,
+        true => programs.refuse(call, "another root (chroot)", Errno::PERM),
+        false => Err(Errno::PERM),
+    }
 }
 
 pub(super) fn getcwd(programs: &mut Programs, call: &Call) -> Reply {

@@ -8,7 +8,7 @@ use rustix::io::{Errno, Result};
 use super::call::Call;
 use super::process_files::{self, Meaning};
 use super::programs::Programs;
-use super::root::{self, Place};
+use super::root::{self, MOST_LINKS, Place};
 use super::user::Credentials;
 use crate::base::foreign;
 
@@ -61,7 +61,71 @@ impl Programs {
     }
 
     /// A handle of an existing path.
-    pub(super) fn existing(&self, call: &Call, path: &Path, follows: bool) -> Result<OwnedFd> {
+    pub(super) fn existing(&self, call: &Call, path: Path, follows: bool) -> Result<OwnedFd> {
+        self.resolved(call, path, follows).1
+    }
+
+    /// The same, and the path itself: where a link leads into the host's `/proc`, it is the one there.
+    pub(super) fn resolved(&self, call: &Call, mut path: Path, follows: bool) -> (Path, Result<OwnedFd>) {
+        for _ in 0..MOST_LINKS {
+            let found = self.look(call, &path, follows);
+            let beyond = match (&path, &found) {
+                (Path::Inside(inside), Err(Errno::NOENT)) => self.beyond(call, inside, follows),
+                _ => Ok(None),
+            };
+            match beyond {
+                // What goes up again from a link of `/proc` is not followed.
+                Ok(Some(Path::Inside(other))) if matches!(&path, Path::Inside(inside) if *inside == other) => {
+                    return (path, found);
+                }
+                Ok(Some(other)) => path = other,
+                Ok(None) => return (path, found),
+                Err(errno) => return (path, Err(errno)),
+            }
+        }
+        (path, Err(Errno::LOOP))
+    }
+
+    /// Where the links of a path that leads nowhere lead into `/proc`, which the root has no files of: what is meant there.
+    fn beyond(&self, call: &Call, path: &[u8], follows: bool) -> Result<Option<Path>> {
+        // Mostly a name is just not there.
+        if self.root.place(path).is_ok_and(|place| place.link().is_err()) {
+            return Ok(None);
+        }
+        let parts = |path: &[u8]| path.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let (mut left, mut at, mut links) = (parts(path), Vec::new(), 0);
+        while let Some(name) = left.pop() {
+            match name.as_slice() {
+                b"" | b"." => continue,
+                b".." => {
+                    at.truncate(at.iter().rposition(|byte| *byte == b'/').unwrap_or_default());
+                    continue;
+                }
+                name => at.extend([b"/", name].concat()),
+            }
+            if at == b"/proc" {
+                left.push(at);
+                left.reverse();
+                return self.meant(call, left.join(b"/".as_slice())).map(Some);
+            }
+            if left.is_empty() && !follows {
+                break;
+            }
+            let Ok(handle) = self.root.existing(&at, false) else { break };
+            let Ok(target) = rustix::fs::readlinkat(handle, c"", Vec::new()) else { continue };
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(Errno::LOOP);
+            }
+            let target = target.into_bytes();
+            let folder = at.iter().rposition(|byte| *byte == b'/').unwrap_or_default();
+            at.truncate(if target.starts_with(b"/") { 0 } else { folder });
+            left.extend(parts(&target));
+        }
+        Ok(None)
+    }
+
+    fn look(&self, call: &Call, path: &Path, follows: bool) -> Result<OwnedFd> {
         let inside = match path {
             Path::Inside(inside) => inside,
             Path::Link { inside, .. } if follows => inside,
@@ -86,7 +150,7 @@ impl Programs {
             return self.descriptor(call, folder);
         }
         let path = self.path(call, folder, text)?;
-        self.existing(call, &path, flags & libc::AT_SYMLINK_NOFOLLOW == 0)
+        self.existing(call, path, flags & libc::AT_SYMLINK_NOFOLLOW == 0)
     }
 
     /// A handle of a descriptor of the program.
@@ -107,7 +171,15 @@ impl Programs {
     /// Its path on the host.
     pub(super) fn path_of_descriptor(&self, call: &Call, number: i32) -> Result<Vec<u8>> {
         let name = self.name_of_descriptor(call, number)?;
-        Ok(rustix::fs::readlink(name, Vec::new()).map_err(|_| Errno::BADF)?.into_bytes())
+        let badly = |errno| if errno == Errno::NOENT { Errno::BADF } else { errno };
+        Ok(rustix::fs::readlink(name, Vec::new()).map_err(badly)?.into_bytes())
+    }
+
+    /// Whether a relative path leads to what the host has at `host` for the kernel, too: there was no link on the way.
+    pub(super) fn is_plain(&self, call: &Call, (folder, text): (i32, &[u8]), host: &[u8]) -> bool {
+        let is_relative = !text.starts_with(b"/");
+        let rest = host.strip_suffix(text).and_then(|rest| rest.strip_suffix(b"/")).filter(|_| is_relative);
+        rest.is_some_and(|rest| self.path_of_descriptor(call, folder).is_ok_and(|known| known == rest))
     }
 
     /// The place of a name to be created or removed. Does not check permissions.

@@ -40,18 +40,13 @@ const SETTINGS: &[u8] = b"sys";
 /// A quick check whether a path may be in `/proc`.
 pub(super) fn may_be(path: &[u8]) -> bool {
     path.windows(4).any(|part| part == b"proc")
-        || path.starts_with(b"/dev/")
-        || path.windows(5).any(|part| part == b"/dev/")
 }
 
 pub(super) fn meaning(programs: &Programs, call: &Call, path: &[u8]) -> Result<Meaning> {
     let path = lexical(path);
     match path.strip_prefix(b"/proc") {
         Some(rest) if rest.first().is_none_or(|byte| *byte == b'/') => below(programs, call, &names(rest)),
-        _ => match of_device(&path) {
-            Some(other) => below(programs, call, &names(&other)),
-            None => Ok(Meaning::Nothing),
-        },
+        _ => Ok(Meaning::Nothing),
     }
 }
 
@@ -65,19 +60,6 @@ fn lexical(path: &[u8]) -> Vec<u8> {
         }
     }
     names.iter().flat_map(|name| [b"/".as_slice(), name].concat()).collect()
-}
-
-/// Links of `/dev` into `/proc`; returns the path in it.
-fn of_device(path: &[u8]) -> Option<Vec<u8>> {
-    match path {
-        b"/dev/stdin" => Some(b"self/fd/0".to_vec()),
-        b"/dev/stdout" => Some(b"self/fd/1".to_vec()),
-        b"/dev/stderr" => Some(b"self/fd/2".to_vec()),
-        path => {
-            let rest = path.strip_prefix(b"/dev/fd").filter(|rest| rest.first().is_none_or(|byte| *byte == b'/'))?;
-            Some([b"self/fd".as_slice(), rest].concat())
-        }
-    }
 }
 
 fn names(path: &[u8]) -> Vec<&[u8]> {
@@ -154,7 +136,7 @@ mod tests {
 
     #[test]
     fn only_what_may_be_a_processs_is_looked_at() {
-        assert!(may_be(b"/proc/self/fd") && may_be(b"/dev/stdin") && !may_be(b"/usr/include/stdio.h"));
-        assert_eq!(lexical(b"/a/../dev/./stdin"), b"/dev/stdin");
+        assert!(may_be(b"/proc/self/fd") && !may_be(b"/usr/include/stdio.h"));
+        assert_eq!(lexical(b"/a/../proc/./stat"), b"/proc/stat");
     }
 }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use rustix::io::{Errno, Result};
 
-use super::call::Call;
+use super::call::{Call, Reply};
+use super::placement::Placement;
+use super::refusals::Refusals;
 use super::root::Root;
 use super::task::Task;
 use super::trace::Tracee;
@@ -16,6 +18,10 @@ pub(super) struct Programs {
     pub(super) links: LinkOwners,
     /// By thread ID.
     pub(super) tasks: HashMap<i32, Task>,
+    /// The process that all end with.
+    pub(super) first: i32,
+    pub(super) refusals: Refusals,
+    pub(super) placement: Placement,
     /// Set-user-ID bits have no effect.
     pub(super) no_new_privileges: bool,
 }
@@ -27,5 +33,13 @@ impl Programs {
 
     pub(super) fn credentials(&self, call: &Call) -> Result<Credentials> {
         Ok(self.tasks.get(&call.tracee.0).ok_or(Errno::SRCH)?.credentials.clone())
+    }
+
+    /// Refuses what a program would be allowed with namespaces.
+    pub(super) fn refuse(&mut self, call: &Call, what: &'static str, errno: Errno) -> Reply {
+        if let Some(process) = self.tasks.get(&call.tracee.0).map(|task| task.process) {
+            self.refusals.add(process, what);
+        }
+        Err(errno)
     }
 }

@@ -106,11 +106,12 @@ fn target(programs: &Programs, call: &Call, (folder, argument): (i32, usize)) ->
         true => programs.descriptor(call, folder)?,
         false => {
             let path = programs.path(call, folder, text)?;
+            let (path, found) = programs.resolved(call, path, false);
             if let Path::OfProcess(host) | Path::Link { host, .. } = &path {
                 let target = rustix::fs::readlink(host.as_slice(), Vec::new())?.into_bytes();
                 return Ok(programs.root.inside(&target).unwrap_or(target));
             }
-            programs.existing(call, &path, false)?
+            found?
         }
     };
     if FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode) != FileType::Symlink {

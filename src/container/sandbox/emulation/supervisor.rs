@@ -11,6 +11,7 @@ use super::call::{self, Answer, Call, Change};
 use super::calls::{self, Handler};
 use super::execute;
 use super::memory::Memory;
+use super::others;
 use super::programs::Programs;
 use super::task::{Pending, Task};
 use super::trace::{Event, Registers, Tracee, Until, next_event};
@@ -44,6 +45,8 @@ impl Supervisor {
         while let Some((tracee, event)) = next_event() {
             if let Event::Ended(how) = event {
                 self.programs.tasks.remove(&tracee.0);
+                self.programs.refusals.ended(tracee.0, how);
+                self.programs.placement.remove(tracee.0);
                 self.early.remove(&tracee.0);
                 if tracee == first {
                     code = Some(how);
@@ -107,6 +110,10 @@ impl Supervisor {
             pending: None,
         };
         self.programs.tasks.insert(child, new);
+        self.programs.placement.add(child);
+        if !has(libc::CLONE_THREAD) {
+            self.programs.refusals.go_on();
+        }
         if self.early.remove(&child) {
             Tracee(child).go_on(Until::Stop, 0)?;
         }
@@ -154,6 +161,10 @@ impl Supervisor {
             Ok(Answer::Native) => tracee.go_on(Until::Stop, 0),
             Ok(Answer::Value(value)) => skip(tracee, registers, value as u64),
             Err(errno) => skip(tracee, registers, -i64::from(errno.raw_os_error()) as u64),
+            Ok(Answer::Then(pending)) => {
+                self.programs.task(tracee)?.pending = Some(pending);
+                tracee.go_on(Until::Returned, 0)
+            }
             Ok(Answer::Changed(changes)) => match self.change(tracee, registers, changes) {
                 Ok(()) => tracee.go_on(Until::Returned, 0),
                 Err(errno) => skip(tracee, registers, -i64::from(errno.raw_os_error()) as u64),
@@ -208,6 +219,19 @@ impl Supervisor {
                         }
                     }
                     _ => restore(tracee, &execution.before)?,
+                }
+            }
+            Some(Pending::Peer(address)) => {
+                let is_told = tracee.registers()?.rax == 0;
+                if is_told {
+                    others::tell_peer(&self.programs, tracee, address)?;
+                }
+            }
+            Some(Pending::Refused(errno, what)) => {
+                let registers = tracee.registers()?;
+                if registers.rax as i64 == -i64::from(errno.raw_os_error()) {
+                    // The answer is the kernel's.
+                    let _ = self.programs.refuse(&Call::new(tracee, &registers), what, errno);
                 }
             }
             None => {}

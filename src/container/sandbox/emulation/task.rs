@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use rustix::io::Errno;
+
 use super::execution::Execution;
 use super::memory::Memory;
 use super::trace::Registers;
@@ -24,4 +26,8 @@ pub(super) enum Pending {
     /// Restore the program's registers.
     Restore(Box<Registers>),
     Execute(Box<Execution>),
+    /// It has been told who is at the other end of a socket: at this address, as the kernel knows them.
+    Peer(u64),
+    /// With that error, it was refused this.
+    Refused(Errno, &'static str),
 }

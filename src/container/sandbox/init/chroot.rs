@@ -16,7 +16,7 @@ use super::target::MountPoints;
 use super::terminal::{self, Terminal};
 use super::{join_new_keyring, own, reaper};
 use crate::container::sandbox::channel::{Channel, ChrootLaunch};
-use crate::container::sandbox::container::{Process, Rootfs};
+use crate::container::sandbox::container::{Process, Rootfs, User};
 use crate::container::sandbox::landlock;
 use crate::container::sandbox::running::END_ALL;
 
@@ -43,7 +43,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
         MountPoints::make_directory(&folder.doing("open", root)?, &container.process.directory)?;
     }
     keep_setuid_programs_inside();
-    let terminal = prepare_process(&container.process, channel)?;
+    let terminal = prepare_process(&container.process, &container.process.user, channel)?;
     enter(root)?;
     // Without CAP_SYS_ADMIN, a filter or a Landlock domain requires this.
     rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
@@ -64,8 +64,8 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     program.execute(channel, Vec::new(), terminal)
 }
 
-/// Steps that need the surrounding `/proc` and `/dev`, before the root is changed.
-pub(super) fn prepare_process(process: &Process, channel: &mut Channel) -> Result<Option<Terminal>> {
+/// What there is of the machine around, and not in the root any more. A terminal is given to that user.
+pub(super) fn prepare_process(process: &Process, user: &User, channel: &mut Channel) -> Result<Option<Terminal>> {
     if let Some(adjustment) = process.oom_score_adjust {
         let written = std::fs::write("/proc/self/oom_score_adj", adjustment.to_string());
         written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)).doing("write", "oom_score_adj")?;
@@ -73,7 +73,7 @@ pub(super) fn prepare_process(process: &Process, channel: &mut Channel) -> Resul
     if !process.terminal {
         return Ok(None);
     }
-    let terminal = terminal::open_in_container(&process.user)?;
+    let terminal = terminal::open_in_container(user)?;
     channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
     Ok(Some(terminal))
 }

@@ -1,20 +1,22 @@
 //! A program without any rights: the init traces it, and takes the kernel's part where the kernel would refuse.
 
 use std::io::{Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 
 use super::chroot::prepare_process;
 use super::doing::{Doing, Result, message};
+use super::passing::pass_on_signals;
 use super::processes::Joining;
 use super::program::{Program, Rights, load_filter};
 use super::target::MountPoints;
 use super::{join_new_keyring, own, reaper};
 use crate::base::foreign;
-use crate::container::sandbox::channel::{Channel, ChrootLaunch};
-use crate::container::sandbox::container::Rootfs;
+use crate::container::sandbox::channel::{Channel, ChrootLaunch, NETWORK_FD};
+use crate::container::sandbox::container::{Rootfs, User};
 use crate::container::sandbox::emulation::{self, Supervision};
 use crate::container::sandbox::landlock;
 use crate::container::sandbox::mount_api::last_errno;
@@ -22,9 +24,11 @@ use crate::container::sandbox::running::END_ALL;
 
 /// Returns in the program's process if it can't be executed, and never in the init.
 pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
-    own::close_unused(false, false);
-    // This ends it, and then the kernel kills everything that it traces.
-    let _ = rustix::process::set_parent_process_death_signal(Some(END_ALL));
+    own::close_unused(launch.is_guest, launch.is_guest);
+    if !launch.is_guest {
+        // By which it ends, and all that it traces before. A guest lives as long as its host, whoever started it.
+        let _ = rustix::process::set_parent_process_death_signal(Some(END_ALL));
+    }
     if channel.is_abandoned() {
         return Ok(());
     }
@@ -32,7 +36,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     rustix::process::umask(Mode::empty());
     join_new_keyring()?;
     foreign::record_owners();
-    let ChrootLaunch { container, seccomp, narrowing, .. } = launch;
+    let ChrootLaunch { container, seccomp, narrowing, is_guest, .. } = launch;
     let Rootfs::Directory(root) = &container.rootfs else { return Err(message("there is no folder to be the root")) };
     let folder = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     let folder = folder.doing("open", root)?;
@@ -40,7 +44,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
         MountPoints::make_directory(&folder, &container.process.directory)?;
     }
     let room = emulation::make_room().doing("make", "room in memory")?;
-    reaper::block_all_but(Some(END_ALL));
+    reaper::block_all_signals();
     let (mut one, mut other) = UnixStream::pair().doing("make", "a pair of sockets")?;
     // SAFETY: this process has one thread, so the child may continue with anything.
     match unsafe { libc::fork() } {
@@ -55,6 +59,10 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
             one.write_all(&[0]).doing("tell", "the program's process")?;
             drop(one);
             channel.close();
+            pass_on_signals(child);
+            if is_guest {
+                std::thread::spawn(move || end_with_host(child));
+            }
             std::process::exit(begun.follow(&supervision));
         }
     }
@@ -66,9 +74,8 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     }
     drop(other);
     let usual_files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    if prepare_process(&container.process, channel)?.is_some() {
-        return Err(message("a terminal takes more rights than there are here"));
-    }
+    // Who the program's user is, the kernel knows nothing of.
+    let terminal = prepare_process(&container.process, &User::default(), channel)?;
     rustix::process::fchdir(&folder).doing("enter", root)?;
     let rights = Rights {
         capabilities: launch.capabilities,
@@ -81,10 +88,19 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
         joining: Joining::Done,
     };
     let program = Program::new(&container.process, rights, usual_files)?;
-    program.execute_traced(channel, || {
+    program.execute_traced(channel, terminal, || {
         rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
         landlock::stay_below(folder.as_fd(), emulation::outside())?;
         load_filter(narrowing.as_deref())?;
         Ok(emulation::filter())
     })
+}
+
+/// Waits for the end of the program that this one is beside, and ends this one.
+fn end_with_host(program: i32) {
+    // SAFETY: what is at that number stays open until this process ends.
+    let host = unsafe { BorrowedFd::borrow_raw(NETWORK_FD) };
+    while poll(&mut [PollFd::from_borrowed_fd(host, PollFlags::IN)], None).is_err() {}
+    // SAFETY: a plain system call on numbers; the program is a child of this process that is not reaped yet, or all is over.
+    unsafe { libc::kill(program, libc::SIGKILL) };
 }

@@ -17,6 +17,8 @@ mod kernel_files;
 mod limits;
 mod mask;
 mod own;
+#[cfg(target_arch = "x86_64")]
+mod passing;
 mod processes;
 mod program;
 mod reaper;

@@ -133,8 +133,13 @@ impl<'a> Program<'a> {
     /// The same for a program that is traced by its parent. It starts with the filter that `enter` returns: from then
     /// on, all paths and users are the program's own.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn execute_traced(self, channel: &mut Channel, enter: impl FnOnce() -> Result<Vec<u64>>) -> Result<()> {
-        lead_session(None)?;
+    pub(super) fn execute_traced(
+        self,
+        channel: &mut Channel,
+        terminal: Option<Terminal>,
+        enter: impl FnOnce() -> Result<Vec<u64>>,
+    ) -> Result<()> {
+        lead_session(terminal)?;
         self.set_limits(false)?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
         close_on_exec()?;

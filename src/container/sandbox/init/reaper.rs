@@ -8,7 +8,6 @@ use std::os::unix::process::CommandExt as _;
 use std::ptr;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::Signal;
 
 use super::doing::{Doing, Result};
 use super::own;
@@ -217,19 +216,11 @@ fn reap_until(child: i32) -> Option<i32> {
     }
 }
 
-fn block_all_signals() {
-    block_all_but(None);
-}
-
-/// Blocks all signals except `other`, which keeps its usual effect.
-pub(super) fn block_all_but(other: Option<Signal>) {
+pub(super) fn block_all_signals() {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigfillset initialises the set before it is read and changed.
+    // SAFETY: sigfillset initialises the set before it is read.
     unsafe {
         libc::sigfillset(set.as_mut_ptr());
-        if let Some(other) = other {
-            libc::sigdelset(set.as_mut_ptr(), other.as_raw());
-        }
         libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), ptr::null_mut());
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use super::capability::CapabilitySet;
 use syscalls::Architecture;
 
-pub(super) use narrow::{call_number, narrowing, tracing};
+pub(super) use narrow::{Value, call_number, narrowing, tracing};
 pub use profile::{Profile, ProfileError};
 
 /// Which system calls the program may make.

@@ -9,7 +9,9 @@ const EVERYBODY: u64 = -1i32 as u32 as u64;
 
 /// Without a network, only Unix sockets are allowed; without Landlock's signal scope, no signals to every process.
 pub(in crate::container::sandbox) fn narrowing(without_network: bool, without_broadcast: bool) -> Option<Program> {
-    let mut rules = Vec::new();
+    // The folder is gone with the machine: as with a volatile overlay, nobody waits for the disk.
+    const SYNCS: [&str; 5] = ["sync", "syncfs", "fsync", "fdatasync", "sync_file_range"];
+    let mut rules: Vec<Rule> = SYNCS.iter().map(|name| refuse(name, None, 0)).collect();
     if without_network {
         let other = [Comparison::Less, Comparison::Greater];
         rules.extend(other.map(|op| refuse("socket", Some((libc::AF_UNIX as u64, op)), libc::EAFNOSUPPORT)));
@@ -29,12 +31,40 @@ fn refuse(name: &str, condition: Option<(u64, Comparison)>, errno: i32) -> Rule 
     Rule { name: name.to_owned(), conditions, action: Action::errno(errno) }
 }
 
-/// A filter with the calls that a tracer handles, and those that fail, each with its errno. It also refuses what the
-/// tracer would not see: calls of other architectures, and untraced threads.
-pub(in crate::container::sandbox) fn tracing(traced: &[&str], refused: &[(&str, i32)]) -> Program {
+/// What an argument has to be.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::container::sandbox) enum Value {
+    Bits {
+        argument: u32,
+        mask: u64,
+        are: u64,
+    },
+    /// Anything but 0.
+    Any {
+        argument: u32,
+    },
+}
+
+/// The calls that a tracer answers, those that it answers where arguments have certain values, and those that fail, each with its error. What nobody sees of what else a program of
+/// this machine's can do is refused: other machines' calls, and threads that are not traced.
+pub(in crate::container::sandbox) fn tracing(
+    traced: &[&str],
+    in_part: &[(&str, &[Value])],
+    refused: &[(&str, i32)],
+) -> Program {
     const UNTRACED: u64 = libc::CLONE_UNTRACED as u64;
     let rule = |name: &str, action| Rule { name: name.to_owned(), conditions: Vec::new(), action };
     let mut rules: Vec<Rule> = traced.iter().map(|name| rule(name, Action::TRACE)).collect();
+    let condition = |value: &Value| match *value {
+        Value::Bits { argument: index, mask, are } => {
+            Condition { index, value: mask, value_two: are, op: Comparison::MaskedEqual }
+        }
+        Value::Any { argument: index } => Condition { index, value: 0, value_two: 0, op: Comparison::NotEqual },
+    };
+    rules.extend(in_part.iter().map(|(name, values)| {
+        let conditions = values.iter().map(condition).collect();
+        Rule { name: (*name).to_owned(), conditions, action: Action::TRACE }
+    }));
     rules.extend(refused.iter().map(|(name, errno)| rule(name, Action::errno(*errno))));
     let untraced = Condition { index: 0, value: UNTRACED, value_two: UNTRACED, op: Comparison::MaskedEqual };
     rules.push(Rule { name: "clone".to_owned(), conditions: vec![untraced], action: Action::errno(libc::EPERM) });

@@ -104,8 +104,23 @@ impl WorkingRoot {
         Ok(())
     }
 
-    /// Its current content, except what was placed.
+    /// The folder of its uppermost layer is replaced by another one with the same content, which [`Self::bring_to`] then
+    /// adds.
+    pub fn is_replaced(&mut self, layer: &Path) -> Result<(), IoError> {
+        if self.layers.last().is_some() && self.layers.last() == Some(&identity(layer)?) {
+            self.layers.pop();
+        }
+        Ok(())
+    }
+
+    /// Its current content, except what was placed; what is changed from now on can be told from it.
     pub fn scan(&self) -> Result<Scan, SnapshotError> {
+        let scan = self.look()?;
+        scan.wait_for_later_times(self.beside())?;
+        Ok(scan)
+    }
+
+    fn look(&self) -> Result<Scan, SnapshotError> {
         let placed: Vec<&Path> = self.placed.iter().map(Placed::path).collect();
         Scan::of(&Folder::open(&self.path())?, &placed)
     }
@@ -128,7 +143,7 @@ impl WorkingRoot {
     }
 
     fn write(&self, before: &Scan, lifted: &[&Path], below: &View, upper: &Path) -> Result<(), SnapshotError> {
-        let mut after = self.scan()?;
+        let mut after = self.look()?;
         self.remove_strays(&mut after)?;
         changes::write(&self.tree()?, (before, &after, lifted), below, upper)
     }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, FileType, StatxFlags};
+use rustix::fs::{AtFlags, FileType, Mode, StatxFlags};
 use rustix::time::ClockId;
 
 use crate::base::foreign::Folder;
-use crate::base::io_error::{AtPath as _, check_depth};
+use crate::base::io_error::{AtPath as _, IoError, check_depth};
 use crate::store::snapshot::SnapshotError;
 
 /// Programs can't set a file's ctime, and it moves with every change of the file, its attributes and its names.
@@ -40,16 +41,37 @@ impl Seen {
 pub struct Scan(pub(super) BTreeMap<PathBuf, Seen>);
 
 impl Scan {
-    /// Skips `left_out` and what is below. Returns only when later changes can be told from earlier ones.
+    /// Skips `left_out` and what is below.
     pub(super) fn of(root: &Folder, left_out: &[&Path]) -> Result<Self, SnapshotError> {
         let mut scan = Self::default();
         scan.folder(root, Path::new(""), left_out)?;
-        // Files get timestamps of the kernel's coarse clock: two changes in the same tick look like one.
-        let now = rustix::time::clock_gettime(ClockId::RealtimeCoarse);
-        while rustix::time::clock_gettime(ClockId::RealtimeCoarse) == now {
-            std::thread::sleep(Duration::from_millis(1));
-        }
         Ok(scan)
+    }
+
+    /// Returns only when later changes can be told from those that were seen: when a file that is changed, in a folder of
+    /// the same filesystem, gets a later time than they have. Files get times of the kernel's coarse clock, so two changes
+    /// in the same tick look like one. From Linux 6.13 on, some filesystems give a file a finer time once somebody has
+    /// looked at the last one, and no file gets an earlier one from then on.
+    pub(super) fn wait_for_later_times(&self, beside: &Path) -> Result<(), IoError> {
+        let now = rustix::time::clock_gettime(ClockId::Realtime);
+        let now = (now.tv_sec, now.tv_nsec as u32);
+        // A clock that was set back says nothing of times that are still to come.
+        let times = self.0.values().flat_map(|seen| [seen.changed, seen.born]).filter(|time| *time <= now);
+        let Some(newest) = times.max() else { return Ok(()) };
+        let path = beside.join("clock");
+        let clock = File::create(&path).at("create", &path)?;
+        std::fs::remove_file(&path).at("remove", &path)?;
+        for attempt in 0u32.. {
+            rustix::fs::fchmod(&clock, Mode::RUSR | Mode::WUSR).at("change", &path)?;
+            let seen = rustix::fs::statx(&clock, c"", AtFlags::EMPTY_PATH, StatxFlags::CTIME).at("look at", &path)?;
+            if (seen.stx_ctime.tv_sec, seen.stx_ctime.tv_nsec) > newest {
+                break;
+            }
+            if attempt > 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(())
     }
 
     /// The first path of such a thing, from the root down.
