@@ -6,6 +6,7 @@ use std::path::Path;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rbuild::base::digest::{CacheKey, DiffId};
+use rbuild::base::rights;
 use rbuild::build::context::{Context, IgnorePatterns, Wanted};
 use rbuild::image::layer::{self, ApplyOptions, GzipWriter, NothingKnown};
 use rbuild::store::snapshot::View;
@@ -135,7 +136,9 @@ fn store(criterion: &mut Criterion) {
         std::fs::create_dir(&directory).expect("a folder can be made");
         let record =
             LayerRecord { diff_id, tree: None, stream_size: 1, content_size: 1, made_at: 1, built: true, base: None };
-        store.add_layer(&record, &directory).expect("a layer can be added");
+        store
+            .add_layer(rights::held().expect("nobody said that they are missing"), &record, &directory)
+            .expect("a layer can be added");
         store.add_cache_record(&CacheKey::from_bytes([number; 32]), &diff_id).expect("a record can be added");
     }
     criterion.bench_function("open the store", |bencher| bencher.iter(open));

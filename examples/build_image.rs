@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use rbuild::base::rights;
 use rbuild::build::solve::{Cancellation, Event, Progress, TaskEvent};
 use rbuild::build::{BuildOptions, Observer, build};
 use rbuild::image::Reference;
@@ -20,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let store = Store::open(Path::new(store))?;
     let options = BuildOptions::of_folder(PathBuf::from(folder), vec![name.parse::<Reference>()?]);
-    let result = build(&store, &options, &Lines, &Cancellation::default())?;
+    let result = build(&store, rights::held()?, &options, &Lines, &Cancellation::default())?;
     println!("{}", result.id());
     Ok(())
 }

@@ -27,13 +27,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let store = engine::store::open(&root)?;
     // The request of docker's API, with all options of `docker run`.
     let body = serde_json::json!({"Image": image, "Cmd": command, "HostConfig": {"NetworkMode": "none"}});
-    let created = create(&store, CreateRequest { name: None, platform: None, body })?;
+    let created = create(&store, CreateRequest::new(body))?;
     created.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
 
     let containers = Containers::of(&root);
     let id = created.entry.record.id.clone();
     starting.start(&containers, &created.entry)?;
-    let request = LogRequest { follow: true, ..LogRequest::default() };
+    let mut request = LogRequest::default();
+    request.follow = true;
     LogStream::open(containers.clone(), containers.find(&id)?, request)?.run(&mut Printed)?;
     let ending = containers.find(&id)?.wait()?;
     remove(&containers, &containers.find(&id)?, Removal::default())?;

@@ -1,17 +1,22 @@
 //! rbuild as a library: from a Dockerfile to an OCI image, and from an image to a running container.
 //!
+//! [`engine`] has what can be asked of rbuild, a verb at a time; [`build::build`] builds an image; [`store`], [`image`] and
+//! [`container`] have what they work with. The modules that are hidden from these pages are public for this repository's
+//! tests, benches and fuzz targets: they may change at any time.
+//!
 //! Each wing owns one thing, and may use those above it; `docs/architecture.md` follows a build through them.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![warn(missing_docs)]
 
 use std::process::ExitCode;
 
 use base::identity::{self, Identity};
 
-pub mod api;
+mod api;
 pub mod base;
 pub mod build;
-pub mod cli;
+mod cli;
 pub mod container;
 pub mod engine;
 pub mod image;
@@ -20,6 +25,7 @@ pub mod store;
 pub mod transport;
 
 pub use base::identity::use_program;
+pub use cli::{definition, main};
 
 /// Becomes what rbuild has started this process to be: a container's init, its monitor, a helper of the API's service.
 ///

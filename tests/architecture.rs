@@ -389,6 +389,32 @@ fn files_stay_small() {
     assert!(found.is_empty(), "over 500 lines: {found:#?}");
 }
 
+/// As many as fit on a screen: the lines between a function's braces.
+const MOST_LINES_OF_A_FUNCTION: usize = 60;
+
+#[test]
+fn functions_stay_short() {
+    let head = Regex::new(r#"^( *)(pub(\([a-z_: ]+\))? )?((const|async|unsafe|extern "C") )*fn (\w+)"#).unwrap();
+    let mut long = Vec::new();
+    for path in source_files() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, words) in lines.iter().enumerate().filter_map(|(at, line)| Some((at, head.captures(line)?))) {
+            // rustfmt puts the brace that ends a function below its beginning.
+            let end = format!("{}}}", &words[1]);
+            let Some(open) = lines[at..].iter().position(|line| line.ends_with(['{', ';', '}'])) else { continue };
+            if !lines[at + open].ends_with('{') {
+                continue;
+            }
+            let body = lines[at + open + 1..].iter().position(|line| **line == end).unwrap();
+            if body > MOST_LINES_OF_A_FUNCTION {
+                long.push(format!("{}:{}: {} has {body} lines", path.display(), at + 1, &words[6]));
+            }
+        }
+    }
+    assert!(long.is_empty(), "cut them where a reader would: {long:#?}");
+}
+
 /// Where code reads what others control: containers' files, volumes, contexts, unpacked images, streams.
 const FOREIGN: &[&str] = &[
     "transport/archive/contents.rs",

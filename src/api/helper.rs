@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use crate::base::framed::{receive, send};
 use crate::base::identity::{self, Identity};
 use crate::base::privacy;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
@@ -23,9 +24,6 @@ use crate::container::sandbox::{SharedNamespaces, os_bytes};
 use crate::container::{
     Containers, ExecRecord, Owners, PathStat, Unpacking, copy_from, copy_stream_into, look_at, run_exec, user_of,
 };
-
-/// The size limit of a job or a response.
-const MOST_BYTES: u32 = 1 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -162,23 +160,6 @@ impl Job {
 fn say<T: Serialize>(stream: &UnixStream, answer: Result<T, ApiError>) -> io::Result<bool> {
     send(stream, &answer)?;
     Ok(answer.is_ok())
-}
-
-fn send<T: Serialize>(mut stream: impl Write, message: &T) -> io::Result<()> {
-    let body = serde_json::to_vec(message)?;
-    stream.write_all(&[(body.len() as u32).to_le_bytes().as_slice(), &body].concat())
-}
-
-fn receive<T: DeserializeOwned>(mut stream: impl Read) -> io::Result<T> {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let length = u32::from_le_bytes(length);
-    if length > MOST_BYTES {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut body = vec![0; length as usize];
-    stream.read_exact(&mut body)?;
-    Ok(serde_json::from_slice(&body)?)
 }
 
 /// Sends all of a client's stream to a job. A job that stops reading gives the reason in its response.

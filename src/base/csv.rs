@@ -2,6 +2,7 @@
 
 /// What is wrong with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum CsvError {
     #[error("the value is empty")]
     Empty,

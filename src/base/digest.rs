@@ -15,6 +15,7 @@ use super::hex;
 /// A string that is not `sha256:` and 64 lower-case hexadecimal digits (or not 64 such digits, for internal digests).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a digest of the form {form}")]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub struct InvalidDigest {
     pub text: String,
     pub form: &'static str,
@@ -33,10 +34,12 @@ macro_rules! digest_type {
         pub struct $name([u8; 32]);
 
         impl $name {
+            /// The digest with these bytes.
             pub const fn from_bytes(bytes: [u8; 32]) -> Self {
                 Self(bytes)
             }
 
+            /// Its bytes.
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
@@ -118,12 +121,14 @@ digest_type! {
 }
 
 impl BlobDigest {
+    /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
     }
 }
 
 impl ContentDigest {
+    /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
@@ -153,6 +158,7 @@ impl From<DiffId> for BlobDigest {
 /// A SHA-256 in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashState {
+    /// The state as it is kept.
     pub bytes: [u8; Self::LEN],
     /// How many bytes have been hashed.
     pub length: u64,
@@ -171,10 +177,12 @@ pub struct HashingWriter<W> {
 }
 
 impl<W: Write> HashingWriter<W> {
+    /// Hashes what is written to `inner`.
     pub fn new(inner: W) -> Self {
         Self { inner, hasher: sha2::Sha256::new(), written: 0 }
     }
 
+    /// Bytes so far.
     pub fn written(&self) -> u64 {
         self.written
     }
@@ -216,18 +224,21 @@ impl<W: Write> Write for HashingWriter<W> {
 pub struct FieldHasher(blake3::Hasher);
 
 impl FieldHasher {
+    /// `tag` tells this kind of digest, and its version, from all others.
     pub fn new(tag: &str) -> Self {
         let mut hasher = Self(blake3::Hasher::new());
         hasher.field(tag.as_bytes());
         hasher
     }
 
+    /// Adds a field.
     pub fn field(&mut self, bytes: &[u8]) -> &mut Self {
         self.0.update(&(bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
         self
     }
 
+    /// Adds a number.
     pub fn number(&mut self, value: u64) -> &mut Self {
         self.0.update(&value.to_le_bytes());
         self
@@ -246,6 +257,7 @@ impl FieldHasher {
         self.number(count as u64)
     }
 
+    /// The digest of all fields so far.
     pub fn finish(&self) -> [u8; 32] {
         *self.0.finalize().as_bytes()
     }

@@ -9,6 +9,7 @@ use super::time::{InvalidTime, point_in_time};
 
 /// What is wrong with filters, in docker's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum FilterError {
     #[error("bad format of filter (expected name=value)")]
     Form,
@@ -64,6 +65,7 @@ impl Filters {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether there is a filter with that key.
     pub fn has(&self, key: &str) -> bool {
         self.0.contains_key(key)
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// `cannot <action> <path>`, with the system's error as its source.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{}`", path.display())]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub struct IoError {
     /// A verb, such as `open` or `rename`.
     pub action: &'static str,
@@ -61,10 +62,12 @@ pub fn chain(error: &dyn Error) -> String {
 
 /// Adds the action and the path to a result of std or rustix.
 pub trait AtPath<T> {
+    /// Adds what was done, and to which path.
     fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError>;
 }
 
 impl<T, E: Into<io::Error>> AtPath<T> for Result<T, E> {
+    /// Adds what was done, and to which path.
     fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError> {
         self.map_err(|source| IoError { action, path: path.as_ref().to_owned(), source: source.into() })
     }

@@ -2,30 +2,33 @@
 //! grammars that docker's inputs share. Those (booleans, durations, times, sizes, filters, comma-separated fields,
 //! URLs) are Go's or those of docker's own packages, and each has one parser, wherever it is typed.
 
-pub mod any_case;
+pub(crate) mod any_case;
 mod boolean;
 mod csv;
 pub mod digest;
 mod duration;
 mod filters;
-pub mod flaw;
+pub(crate) mod flaw;
+#[doc(hidden)]
 pub mod foreign;
-pub mod glob;
-pub mod hex;
-pub mod identity;
-pub mod input;
+pub(crate) mod framed;
+pub(crate) mod glob;
+pub(crate) mod hex;
+pub(crate) mod identity;
+pub(crate) mod input;
 pub mod io_error;
 mod natural;
 mod nearest;
-pub mod once_map;
-pub mod outgoing;
-pub mod privacy;
-pub mod redaction;
+pub(crate) mod once_map;
+pub(crate) mod outgoing;
+pub(crate) mod privacy;
+pub(crate) mod redaction;
 pub mod rights;
-pub mod side_by_side;
-pub mod signal;
+pub(crate) mod side_by_side;
+pub(crate) mod signal;
 mod size;
 mod time;
+#[doc(hidden)]
 pub mod urls;
 
 pub use boolean::boolean;

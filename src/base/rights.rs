@@ -1,44 +1,72 @@
-//! Rights over files of many owners. An ordinary user has them only as root of a user namespace, and creating one takes
-//! as long as a build in which nothing changed. Such a build defers that: it starts without the rights. Code that needs
-//! them calls this module first, which restarts the program inside a namespace. Where the rights are not available at
-//! all, a command continues without them, or fails where it needs them.
+//! Rights over files of many owners, which layers have. root has them. An ordinary user has them as root of a user
+//! namespace, and creating one takes as long as a build in which nothing changed; so such a build is first probed
+//! without. Where no namespace can be had, a command continues without them, as far as it gets.
+//!
+//! A face finds out how it is with this process before its command runs, and says so here where rights are missing.
+//! Code that makes, reads or removes layers asks for them with [`held`], and returns the error if there are none: only
+//! the face decides what that means.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-struct Without {
-    begin_anew: fn(),
-    /// They are available, but deferred.
-    can_be_had: bool,
-}
+/// This process has rights over files of many owners, or is nobody who was told that it lacks them. What adds a layer
+/// to a store wants one of these.
+#[derive(Debug, Clone, Copy)]
+pub struct Rights(());
 
-static WITHOUT: OnceLock<Without> = OnceLock::new();
+/// Rights that were asked for are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this process has no rights over files of other users")]
+pub struct NoRights(());
 
-/// This process continues without the rights. `begin_anew` replaces it by another program and does not return.
-pub fn put_off(begin_anew: fn()) {
-    WITHOUT.get_or_init(|| Without { begin_anew, can_be_had: true });
-}
-
-/// This process can't have the rights, and continues as far as possible. `fail` reports the reason, and does not
-/// return.
-pub fn go_without(fail: fn()) {
-    WITHOUT.get_or_init(|| Without { begin_anew: fail, can_be_had: false });
-}
-
-pub fn are_put_off() -> bool {
-    WITHOUT.get().is_some_and(|without| without.can_be_had)
-}
-
-/// Call this before making, reading or removing layers. Does not return if the rights are missing.
-pub fn need() {
-    if let Some(without) = WITHOUT.get() {
-        (without.begin_anew)();
+impl NoRights {
+    /// For what is only probed. It is noted, should the error get lost on its way.
+    pub fn noted() -> Self {
+        WERE_MISSED.store(true, Ordering::Relaxed);
+        Self(())
     }
 }
 
-/// Call this before anything that takes longer than getting the rights, or that uses them if they are available. Does
-/// not return if they were deferred.
-pub fn want() {
-    if are_put_off() {
-        need();
+/// Why a process is without them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// They can be had by another process in place of this one.
+    Deferred,
+    Refused,
+}
+
+static LACK: OnceLock<Lack> = OnceLock::new();
+static WERE_MISSED: AtomicBool = AtomicBool::new(false);
+
+/// This process starts without the rights; where they are asked for, another one with them has to take its place.
+pub fn defer() {
+    LACK.get_or_init(|| Lack::Deferred);
+}
+
+/// This process can't have the rights, and continues as far as possible.
+pub fn go_without() {
+    LACK.get_or_init(|| Lack::Refused);
+}
+
+/// Whether this process only probes.
+pub fn are_deferred() -> bool {
+    LACK.get() == Some(&Lack::Deferred)
+}
+
+/// Whether something failed for want of rights.
+pub fn were_missed() -> bool {
+    WERE_MISSED.load(Ordering::Relaxed)
+}
+
+/// For what makes, reads or removes layers.
+pub fn held() -> Result<Rights, NoRights> {
+    match LACK.get() {
+        None => Ok(Rights(())),
+        Some(_) => Err(NoRights::noted()),
     }
+}
+
+/// For what takes longer than getting the rights, and does not need them: an error where they are only deferred.
+pub fn not_deferred() -> Result<(), NoRights> {
+    if are_deferred() { held().map(drop) } else { Ok(()) }
 }

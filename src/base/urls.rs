@@ -9,6 +9,7 @@ pub fn is_git_url(text: &str) -> bool {
         || (is_http_url(text) && path.ends_with(".git"))
 }
 
+/// Whether the text is an address of http or https.
 pub fn is_http_url(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }

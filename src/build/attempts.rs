@@ -54,7 +54,7 @@ impl Attempts<'_> {
             match lost {
                 Some(diff_id) if !self.cancellation.is_cancelled() && distrusted.insert(diff_id) => {
                     self.observer.warn(&format!("{}; what made it is executed again", failure.text()));
-                    self.batch.store.distrust_layer(&diff_id)?;
+                    self.batch.work()?.distrust_layer(&diff_id)?;
                 }
                 _ => return Err(failure.into_error(self.file, self.plan)),
             }
@@ -70,9 +70,11 @@ impl Attempts<'_> {
         let cancellation = Arc::new(Cancellation::default());
         let of_user = cancellation.clone();
         let _guard = self.cancellation.on_cancel(move || of_user.cancel());
+        let work = self.batch.steps_work();
         let solver = Solver {
             plan: self.plan,
             store: self.batch.store,
+            work,
             contexts: self.contexts,
             roots: &WorkingRoots::default(),
             run: self.run,
@@ -81,7 +83,7 @@ impl Attempts<'_> {
             progress: self.observer,
             cancellation: &cancellation,
             explainer: self.explainer,
-            remote: &Records { store: self.batch.store, imports: self.imports },
+            remote: &Records { store: work.map(|work| work.store), imports: self.imports },
             distrusted,
             executed: &self.batch.executed,
             results: self.results,

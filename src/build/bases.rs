@@ -3,7 +3,7 @@
 use crate::base::digest::ImageId;
 use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
 use crate::language::plan::{BaseError, BaseImage, Bases, NamedContext};
-use crate::store::Store;
+use crate::store::Reader;
 use crate::transport::registry::{self, Client};
 
 use super::batch::{BaseQuestion, Batch};
@@ -15,7 +15,7 @@ use super::options::{BuildOptions, NamedContextSource};
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 pub(super) struct StoreBases<'a> {
-    store: &'a Store,
+    store: &'a Reader,
     batch: &'a Batch<'a>,
     options: &'a BuildOptions,
 }
@@ -72,7 +72,7 @@ impl StoreBases<'_> {
     fn find(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError> {
         if let Some(engine) = self.options.engine.as_ref().filter(|_| !self.options.pull) {
             let wanted = self.options.platform_is_explicit.then_some(platform);
-            if let Some(id) = engine.base(self.store, reference, wanted).map_err(wrap)? {
+            if let Some(id) = engine.base(self.batch.work().map_err(wrap)?, reference, wanted).map_err(wrap)? {
                 return self.load(&id, reference.to_string());
             }
         }
@@ -81,9 +81,10 @@ impl StoreBases<'_> {
         {
             return Ok(image);
         }
+        let store = self.batch.work().map_err(wrap)?;
         let pulled = Client::new(&self.options.registry)
             .and_then(|client| client.repository(reference))
-            .and_then(|repository| registry::pull_lazily(self.store, &repository, reference, Some(platform)))
+            .and_then(|repository| registry::pull_lazily(store, &repository, reference, Some(platform)))
             .map_err(|error| BaseError {
                 message: format!("{}: {error}", reference.familiar()),
                 hint: self.nearest_image(reference).or_else(|| error.hint()),
@@ -116,7 +117,8 @@ impl Bases for StoreBases<'_> {
                 Ok(Some(NamedContext::Image(Box::new(built(given, images, platform)?))))
             }
             NamedContextSource::OciLayout { path, reference } => {
-                let id = named::load_layout(self.store, path, reference.as_deref(), platform)?;
+                let store = self.batch.work().map_err(wrap)?;
+                let id = named::load_layout(store, path, reference.as_deref(), platform)?;
                 Ok(Some(NamedContext::Image(Box::new(self.load(&id, format!("oci-layout://{}", path.display()))?))))
             }
         }

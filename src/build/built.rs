@@ -14,6 +14,7 @@ pub struct BuildResult {
     pub images: Vec<BuiltImage>,
     /// The images, or the index, with their annotations: what the tags refer to.
     pub outgoing: Outgoing,
+    /// What the checks found.
     pub findings: Findings,
     /// What the names refer to in their registries, if it was pushed.
     pub pushed: Vec<Pushed>,
@@ -25,8 +26,11 @@ pub struct BuildResult {
 /// The image of one platform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuiltImage {
+    /// The digest of its config.
     pub id: ImageId,
+    /// What it was built for.
     pub platform: Platform,
+    /// Its config, complete.
     pub config: ImageConfig,
 }
 
@@ -36,6 +40,7 @@ impl BuildResult {
         self.outgoing.id
     }
 
+    /// Whether it is an index of several images.
     pub fn is_index(&self) -> bool {
         !self.outgoing.index.is_empty()
     }

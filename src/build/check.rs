@@ -25,6 +25,7 @@ use super::{dockerfile, epoch, lint as build_lint};
 /// The result of checking a Dockerfile.
 #[derive(Debug)]
 pub struct Checked {
+    /// What the checks found.
     pub findings: Findings,
     /// Why it cannot be built.
     pub fault: Option<Fault>,
@@ -33,7 +34,9 @@ pub struct Checked {
 /// What is wrong with a Dockerfile, and where.
 #[derive(Debug)]
 pub struct Fault {
+    /// One line.
     pub message: String,
+    /// The lines that it is about.
     pub lines: Option<Lines>,
     /// The message with the lines it is about.
     pub located: Located,
@@ -42,7 +45,9 @@ pub struct Fault {
 /// What a Dockerfile offers, with its text.
 #[derive(Debug)]
 pub struct Described<T> {
+    /// What it offers.
     pub description: T,
+    /// The text of the Dockerfile.
     pub source: Vec<u8>,
 }
 

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::digest::{CacheKey, DiffId};
+use crate::base::rights;
 use crate::build::context::Context;
 use crate::build::solve::{
     self, BuildNetwork, Cancellation, Contexts, EnteredStep, Executed, LeftBehind, NothingKept, OpenContextError,
-    Progress, RemoteRecord, RemoteRecords, RunSettings, Solver, SshAgents, Start, StepError, WorkingRoots,
+    Progress, RemoteRecord, RemoteRecords, RunSettings, Solver, SshAgents, Start, StepError, Work, WorkingRoots,
 };
 use crate::container::sandbox::{self, Container};
 use crate::language::plan::Plan;
@@ -36,6 +37,7 @@ pub fn enter_step<T, E: From<StepError>>(
     let solver = Solver {
         plan: &plan,
         store,
+        work: Some(Work { store, rights: rights::held().map_err(StepError::from)? }),
         contexts: &Nothing,
         run: settings,
         network: &BuildNetwork::new(store.root().to_owned(), rootless),

@@ -7,9 +7,9 @@ use crate::build::context::newest_file;
 use crate::build::solve::Progress;
 use crate::language::dockerfile::Dockerfile;
 use crate::language::plan::{self, Epoch, EpochSource, EpochValue, PlanRequest};
-use crate::store::Store;
 
 use super::arguments::SOURCE_DATE_EPOCH;
+use super::batch::Batch;
 use super::contexts::BuildContexts;
 use super::dockerfile::File;
 use super::error::BuildError;
@@ -18,7 +18,7 @@ use super::options::BuildOptions;
 
 /// Finds times for a build.
 pub(super) struct Epochs<'a> {
-    pub store: &'a Store,
+    pub batch: &'a Batch<'a>,
     pub options: &'a BuildOptions,
     pub file: &'a File,
     pub contexts: &'a BuildContexts<'a>,
@@ -50,7 +50,7 @@ impl Epochs<'_> {
             EpochSource::Context => Ok(self.contexts.time()),
             EpochSource::Named(name) => self.contexts.time_of_named(name),
             EpochSource::Http { url, checksum } => {
-                let cache = self.store.downloads()?;
+                let cache = self.batch.work()?.downloads()?;
                 let checksum = checksum.as_deref().map(str::parse).transpose()?;
                 let downloaded =
                     http::download(&HttpRequest { checksum, ..self.options.run.http_request(url, &cache)? })?;
@@ -62,7 +62,7 @@ impl Epochs<'_> {
             }
             EpochSource::Git { url, checksum } => {
                 let wanted = self.options.run.git_reference(url)?.with_checksum(checksum.as_deref())?;
-                let staging = self.store.staging()?;
+                let staging = self.batch.work()?.staging()?;
                 let folder = staging.path().join("repository");
                 std::fs::create_dir(&folder).at("create", &folder)?;
                 Ok(Some(git::commit_time(&wanted, &folder)?))

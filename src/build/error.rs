@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::base::digest::InvalidDigest;
 use crate::base::input::InputError;
 use crate::base::io_error::IoError;
+use crate::base::rights::NoRights;
 use crate::build::context::git::GitError;
 use crate::build::context::http::HttpError;
 use crate::build::context::{ContextError, PatternError};
@@ -29,7 +30,10 @@ use super::findings::Findings;
 use super::top_names::TopNames;
 
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum BuildError {
+    #[error(transparent)]
+    NoRights(#[from] NoRights),
     /// An error at a place in the Dockerfile.
     #[error("{0}")]
     Located(Box<Located>),
@@ -113,16 +117,22 @@ pub struct Located {
     pub text: String,
     /// How to fix it.
     pub hint: Option<String>,
+    /// The error itself.
     pub cause: Cause,
 }
 
 /// The typed error.
 #[derive(Debug)]
 pub enum Cause {
+    /// The text is no Dockerfile.
     Parse(ParseError),
+    /// A check could not be made.
     Lint(LintError),
+    /// It could not be described.
     Outline(OutlineError),
+    /// It could not be planned.
     Plan(PlanError),
+    /// A step failed.
     Step(Box<StepError>),
 }
 

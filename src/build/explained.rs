@@ -6,13 +6,13 @@ use crate::base::digest::FieldHasher;
 use crate::build::solve::{Explained, Explainer};
 use crate::image::Reference;
 use crate::language::plan::Plan;
-use crate::store::{BuildName, Store};
+use crate::store::{BuildName, Reader};
 
 use super::findings::Findings;
 use super::options::{BuildOptions, DockerfileSource};
 
 pub(super) fn explainer<'a>(
-    store: &'a Store,
+    store: &'a Reader,
     options: &'a BuildOptions,
     plan: &'a Plan,
     findings: &'a Findings,

@@ -24,6 +24,7 @@ pub struct FailedOutput {
 
 /// Why the value is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum FailedOutputError {
     #[error("write PATH=DEST, with both parts")]
     Form,

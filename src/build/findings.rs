@@ -12,6 +12,7 @@ const LONGEST_SOURCE: usize = 256 << 10;
 pub struct Findings {
     /// The file's name in messages.
     pub file_name: String,
+    /// The text of the Dockerfile.
     pub source: Vec<u8>,
     /// Sorted by line and rule.
     pub warnings: Vec<Warning>,

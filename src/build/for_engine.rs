@@ -29,6 +29,7 @@ pub struct ForEngine {
 }
 
 impl ForEngine {
+    /// For this engine.
     pub fn new(engine: Engine) -> Self {
         Self { engine, seen: Mutex::default() }
     }

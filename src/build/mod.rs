@@ -11,6 +11,7 @@ mod batch;
 mod brought;
 mod built;
 mod check;
+#[doc(hidden)]
 pub mod context;
 mod context_files;
 mod contexts;
@@ -18,7 +19,7 @@ mod dockerfile;
 mod entering;
 mod epoch;
 mod error;
-pub mod explain;
+pub(crate) mod explain;
 mod explained;
 mod failed_files;
 mod findings;
@@ -31,8 +32,10 @@ mod named;
 mod observer;
 mod options;
 mod output;
+mod planned;
 mod platforms;
 mod push;
+#[doc(hidden)]
 pub mod remote_cache;
 mod result;
 mod shared_cache;
@@ -44,40 +47,75 @@ mod unused;
 mod watched;
 mod watching;
 
-pub use batch::Batch;
-pub use brought::Brought;
+pub(crate) use batch::Batch;
+pub(crate) use brought::Brought;
 pub use built::{BuildResult, BuiltImage};
-pub use check::{Checked, Described, Fault, check, outline, targets};
-pub use context_files::{ContextFiles, context_files};
-pub use dockerfile::behind as dockerfile_behind;
-pub use entering::enter_step;
+pub(crate) use check::{Checked, Described, Fault, check, outline, targets};
+pub(crate) use context_files::context_files;
+pub(crate) use dockerfile::behind as dockerfile_behind;
+pub(crate) use entering::enter_step;
 pub use error::{BuildError, Cause, Located};
 pub use failed_files::{FailedOutput, FailedOutputError};
 pub use findings::Findings;
-pub use for_engine::ForEngine;
-pub use kept::{KeptStep, StepsRecord, kept_project};
-pub use observer::Observer;
+pub(crate) use for_engine::ForEngine;
+pub(crate) use kept::{StepsRecord, kept_project};
+pub use observer::{Observer, Quiet};
 pub use options::{BuildOptions, ContextSource, DockerfileSource, NamedContextSource, Output, OutputKind};
-pub use watched::{Watched, WatchedSlot};
+pub(crate) use watched::{Watched, WatchedSlot};
 
-use answers::Answers;
 use attempts::Attempts;
+use planned::Planned;
 
+use crate::base::rights::Rights;
 use crate::build::solve::{Cancellation, SshAgents};
 use crate::store::Store;
 
 /// Runs the build of `options`. The observer gets warnings even if the build fails.
+///
+/// ```no_run
+/// use rbuild::base::rights;
+/// use rbuild::build::{BuildOptions, build, Quiet};
+/// use rbuild::build::solve::Cancellation;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = rbuild::engine::store::open("/var/lib/rbuild".as_ref())?;
+/// let options = BuildOptions::of_folder("app".into(), vec!["app:1.0".parse()?]);
+/// let built = build(&store, rights::held()?, &options, &Quiet, &Cancellation::default())?;
+/// println!("{}", built.id());
+/// # Ok(())
+/// # }
+/// ```
 pub fn build(
     store: &Store,
+    rights: Rights,
     options: &BuildOptions,
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<BuildResult, BuildError> {
-    let batch = Batch::new(store, &[options])?;
+    build_alone(&Batch::new(store, rights, &[options])?, options, observer, cancellation)
+}
+
+/// The same for whoever has no rights yet: the result, where nothing has to be executed or fetched for it. What the
+/// observer was told counts only then; otherwise [`build`] tells it again.
+pub fn probe(
+    store: &Store,
+    options: &BuildOptions,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Option<BuildResult> {
+    build_alone(&Batch::probe(store), options, observer, cancellation).ok()
+}
+
+fn build_alone(
+    batch: &Batch<'_>,
+    options: &BuildOptions,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<BuildResult, BuildError> {
     let before = options.watched.as_ref().and_then(|_| watching::before(options));
-    let result = build_in(&batch, options, observer, cancellation);
+    let result = build_in(batch, options, observer, cancellation);
     if let (Some(slot), Some(before)) = (&options.watched, before) {
-        slot.put(watching::completed(before, &batch));
+        slot.put(watching::completed(before, batch));
     }
     let result = result?;
     batch.warnings_of_unused().iter().for_each(|warning| observer.warn(warning));
@@ -91,41 +129,21 @@ pub fn build_in(
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<BuildResult, BuildError> {
-    let store = batch.store;
+    let store = batch.for_result();
     let options: &BuildOptions = &arguments::with_git_log(options);
-    let git_commands = git_commands::GitCommands { log: options.run.git_log.as_ref(), progress: observer };
     output::check(options)?;
     push::check(options)?;
     let importing = shared_cache::begin(options, observer);
-    let mut source = batch.main_context(options)?;
-    git_commands.show();
-    let file = dockerfile::read(options, &mut source)?;
-    let parse = file.parse(options)?;
-    let contexts = contexts::BuildContexts::new(batch, options, source, &file);
-    let bases = bases::StoreBases::new(batch, options);
-    let answers = Answers::new(&bases);
-    lint::read_directive(&file, &parse, options)?;
-    let epochs = epoch::Epochs { store, options, file: &file, contexts: &contexts, progress: observer };
-    let parsed = file.dockerfile(&parse).inspect(|parsed| observer.read(parsed));
-    let planned = parsed.and_then(|parsed| platforms::plan(&epochs, parsed, &answers));
-    answers.close();
-    let leaves_out = |path: &str| contexts.leaves_out(path);
-    let findings = platforms::lint(&file, &parse, options, &answers, &leaves_out);
-    if let Ok(findings) = &findings {
-        observer.found(findings);
-    }
-    // What stops the plan may also stop the lint.
-    let (plan, findings) = (planned?, findings?);
-    observer.planned(&plan);
+    let Planned { file, contexts, plan, findings, .. } = &planned::plan(batch, options, observer)?;
     let imports = shared_cache::finish(importing, observer);
-    let explainer = explained::explainer(store, options, &plan, &findings);
+    let explainer = explained::explainer(batch.store, options, plan, findings);
     let (run, agents) = (arguments::run_settings(options), SshAgents::default());
-    let kept = kept::Keeper::new(store, options, &plan, observer);
+    let kept = kept::Keeper::new(store, options, plan, observer);
     let attempts = Attempts {
         batch,
-        file: &file,
-        plan: &plan,
-        contexts: &contexts,
+        file,
+        plan,
+        contexts,
         run: &run,
         agents: &agents,
         explainer: &explainer,
@@ -135,25 +153,25 @@ pub fn build_in(
         cancellation,
     };
     let attempted = attempts.run(|solved| {
-        let mut result = result::make_images(store, options, &plan, solved, findings.clone())?;
+        let mut result = result::make_images(store, options, plan, solved, findings.clone())?;
         contexts.save_stat_caches();
         observer.built(&result);
         if cancellation.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
         output::write(store, options, &result, observer)?;
-        if let Some(format) = options.push {
-            let progress = observer.transfers();
-            let watcher = push::Watcher { progress: progress.as_ref(), cancellation, observer };
-            result.pushed = push::push(store, options, format, &result, &watcher)?;
-        }
+        result.pushed = push::push_result(store, options, &result, cancellation, observer)?;
         Ok(result)
     });
-    if let Some(report) = explainer.finish(attempted.as_ref().ok().map(|(_, result)| &result.outgoing.id)) {
+    if batch.is_probe() && attempted.is_err() {
+        // Nothing is written down of it: it is not the build.
+        return attempted.map(|(_, result)| result);
+    }
+    if let Some(report) = explainer.finish(store, attempted.as_ref().ok().map(|(_, result)| &result.outgoing.id)) {
         observer.explained(report);
     }
     kept.finish(attempted.as_ref().is_ok_and(|(solved, _)| solved.made_layers));
     let (solved, result) = attempted?;
-    shared_cache::export(store, options, (&plan, &solved), observer)?;
+    shared_cache::export(store, options, (plan, &solved), observer)?;
     Ok(result)
 }

@@ -1,6 +1,6 @@
 //! The observer of a build.
 
-use crate::build::solve::Progress;
+use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::language::dockerfile::Dockerfile;
 use crate::language::plan::Plan;
 use crate::transport::registry;
@@ -39,4 +39,17 @@ pub trait Observer: Progress {
     fn transfers(&self) -> Box<dyn registry::Progress> {
         Box::new(registry::Silent)
     }
+}
+
+/// Is told everything, and tells nothing.
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn event(&self, _: Event<'_>) {}
+    fn task(&self, _: TaskEvent<'_>) {}
+    fn warn(&self, _: &str) {}
+}
+
+impl Observer for Quiet {
+    fn planned(&self, _: &Plan) {}
 }

@@ -20,30 +20,44 @@ use super::watched::WatchedSlot;
 
 /// All options of `rbuild build`.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct BuildOptions {
     /// The build's reference: `BUILDER/NODE/ID`.
     pub reference: String,
+    /// The main context.
     pub context: ContextSource,
+    /// Where the Dockerfile is.
     pub dockerfile: DockerfileSource,
     /// A policy next to the Dockerfile applies, as with buildx. Policies are not evaluated, so its presence is an
     /// error.
     pub heeds_policies: bool,
+    /// Names, and what they stand for.
     pub named_contexts: Vec<(String, NamedContextSource)>,
+    /// The names of the image.
     pub tags: Vec<Reference>,
+    /// `--build-arg`
     pub build_args: BTreeMap<String, String>,
+    /// `--label`
     pub labels: Vec<(String, String)>,
+    /// The stage to be built; the last where none is named.
     pub target: Option<String>,
     /// At least one; several make an index.
     pub platforms: Vec<Platform>,
     /// The user named them.
     pub platform_is_explicit: bool,
+    /// What is executed even if it is cached.
     pub no_cache: NoCache,
     /// Ask the registry for base images even if the store has them.
     pub pull: bool,
+    /// How registries are reached.
     pub registry: registry::Settings,
+    /// The network of RUN.
     pub network: NetworkMode,
+    /// Whether RUN may use the host's network.
     pub allow_host_network: bool,
+    /// Whether RUN may have all rights.
     pub allow_insecure: bool,
+    /// How RUN steps are run.
     pub run: RunSettings,
     /// Where the result goes besides, or instead of, the store.
     pub outputs: Vec<Output>,
@@ -85,8 +99,10 @@ pub struct BuildOptions {
     pub cache_to: Vec<CacheTarget>,
 }
 
+/// Where a context comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContextSource {
+    /// A folder of this machine.
     Directory(PathBuf),
     /// A tar archive, compressed or not.
     Archive(PathBuf),
@@ -100,22 +116,28 @@ pub enum ContextSource {
     Object(Box<BucketObject>),
     /// An archive in Google's storage.
     GoogleObject {
+        /// The bucket's name.
         bucket: String,
+        /// The object's name.
         key: String,
     },
     /// A subfolder of another source, which is fetched first.
     Part {
+        /// The whole.
         of: Box<ContextSource>,
+        /// A folder in it.
         folder: String,
     },
 }
 
+/// Where a Dockerfile comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DockerfileSource {
     /// `Dockerfile` in the context.
     Default,
     /// A path relative to the working directory, or to the context if that is not a local folder.
     Path(PathBuf),
+    /// Standard input.
     StandardInput,
     /// This text.
     Inline(String),
@@ -124,6 +146,7 @@ pub enum DockerfileSource {
 /// The value of `--build-context NAME=`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NamedContextSource {
+    /// A folder of this machine.
     Directory(PathBuf),
     /// `docker-image://`
     Image(Reference),
@@ -131,16 +154,21 @@ pub enum NamedContextSource {
     Nothing,
     /// `oci-layout://PATH[:TAG|@DIGEST]`
     OciLayout {
+        /// The layout's folder.
         path: PathBuf,
+        /// A name or a digest in it.
         reference: Option<String>,
     },
+    /// A repository, or what is behind an address.
     Remote(String),
     /// The result of another build, an image for each of its platforms.
     Built(Vec<BuiltImage>),
 }
 
+/// `--output`: a copy of the result outside the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
+    /// Its form.
     pub kind: OutputKind,
     /// A file or folder; `-` is standard output.
     pub destination: PathBuf,
@@ -154,6 +182,7 @@ pub struct Output {
     pub deletes: bool,
 }
 
+/// The form of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
     /// docker's archive.

@@ -27,8 +27,21 @@ fn names(options: &BuildOptions) -> &[Reference] {
     if options.push_by_digest.is_empty() { &options.tags } else { &options.push_by_digest }
 }
 
+/// Pushes the result, where that was asked for.
+pub(super) fn push_result(
+    store: &Store,
+    options: &BuildOptions,
+    result: &BuildResult,
+    cancellation: &Cancellation,
+    observer: &dyn Observer,
+) -> Result<Vec<Pushed>, BuildError> {
+    let Some(format) = options.push else { return Ok(Vec::new()) };
+    let progress = observer.transfers();
+    push(store, options, format, result, &Watcher { progress: progress.as_ref(), cancellation, observer })
+}
+
 /// Pushes under all names. The result is in the store already, so nothing is lost if this fails.
-pub(super) fn push(
+fn push(
     store: &Store,
     options: &BuildOptions,
     format: LayerFormat,
@@ -53,10 +66,10 @@ pub(super) fn push(
 }
 
 /// Observes the push, and may cancel it.
-pub(super) struct Watcher<'a> {
-    pub progress: &'a dyn registry::Progress,
-    pub cancellation: &'a Cancellation,
-    pub observer: &'a dyn Observer,
+struct Watcher<'a> {
+    progress: &'a dyn registry::Progress,
+    cancellation: &'a Cancellation,
+    observer: &'a dyn Observer,
 }
 
 impl registry::Progress for Watcher<'_> {

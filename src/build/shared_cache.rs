@@ -51,7 +51,8 @@ fn import_name(shown: &str) -> String {
 
 /// The solver's access to the caches.
 pub(super) struct Records<'a> {
-    pub store: &'a Store,
+    /// Nothing where it is only probed whether all is known: then no cache is asked.
+    pub store: Option<&'a Store>,
     pub imports: &'a Imports,
 }
 
@@ -61,12 +62,12 @@ impl RemoteRecords for Records<'_> {
     }
 
     fn outline(&self, diff_id: &DiffId) -> Option<Result<Vec<u8>, String>> {
-        Some(self.imports.outline(self.store, diff_id)?.map_err(|error| chain(&error)))
+        Some(self.imports.outline(self.store?, diff_id)?.map_err(|error| chain(&error)))
     }
 
     fn fill_mount(&self, name: &str, folder: &Path) -> Option<Result<(), String>> {
         let (record, source) = *self.imports.mounts().get(name)?;
-        Some(remote_cache::fill_mount(self.store, record, source, folder).map_err(|error| chain(&error)))
+        Some(remote_cache::fill_mount(self.store?, record, source, folder).map_err(|error| chain(&error)))
     }
 }
 

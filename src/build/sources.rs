@@ -39,12 +39,8 @@ pub(super) struct Sources {
 
 impl Sources {
     pub fn open(store: &Store, options: &BuildOptions) -> Result<Self, BuildError> {
-        let folder = |root: PathBuf| Self { root, staging: None, dockerfile: None, stdin_is_taken: false, time: None };
         match &options.context {
-            ContextSource::Directory(path) => {
-                std::fs::read_dir(path).at("open the build context", path)?;
-                Ok(folder(path.clone()))
-            }
+            ContextSource::Directory(path) => Self::of_folder(path),
             ContextSource::Archive(path) => {
                 let file = StdFile::open(path).at("open the build context", path)?;
                 Self::unpacked(store, file)
@@ -65,6 +61,12 @@ impl Sources {
                 Ok(Self { root: folder_of(&whole.root, subfolder)?, ..whole })
             }
         }
+    }
+
+    /// A folder of the user's.
+    pub fn of_folder(path: &Path) -> Result<Self, BuildError> {
+        std::fs::read_dir(path).at("open the build context", path)?;
+        Ok(Self { root: path.to_owned(), staging: None, dockerfile: None, stdin_is_taken: false, time: None })
     }
 
     /// Fetches an archive from Google's storage, which may be public.

@@ -2,6 +2,7 @@
 
 use crate::base::digest::{CacheKey, FieldHasher, ImageId};
 use crate::base::io_error::AtPath;
+use crate::base::rights;
 use crate::image::layer::{self, NothingKnown};
 use crate::image::{History, ImageConfig};
 use crate::store::Store;
@@ -29,7 +30,7 @@ pub(super) fn stack(store: &Store, stack: &Stack, base: usize) -> Result<Stack, 
     snapshot::squash(&lower, &above, &directory)?;
     let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown)?;
     let record = snapshot::record_of(&encoded);
-    store.add_layer(&record, &directory)?;
+    store.add_layer(rights::held()?, &record, &directory)?;
     store.add_cache_record(&key, &encoded.diff_id)?;
     Ok(below.with(StackLayer { diff_id: encoded.diff_id, tree: Some(encoded.tree) }))
 }

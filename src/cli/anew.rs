@@ -15,7 +15,7 @@ pub fn has_begun() -> bool {
 }
 
 /// Everything that this process holds is lost, as when it is killed: files, locks, unfinished transactions.
-pub fn begin() {
+pub fn begin() -> ! {
     output::area::leave();
     let name = match () {
         () if plugin::is_called() => plugin::ANEW,

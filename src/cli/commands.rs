@@ -1,22 +1,17 @@
 //! The list of commands, and how `rbuild WORDS...` finds its command.
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::alone::ALONE;
 use super::engine::Engine;
-use super::global::{Global, store_error};
+use super::global::Global;
+use super::start::{self, Needs, Wanted};
 use super::words::{self, Line, Vocabulary};
 use super::{CliError, anew, kaniko, output, plugin};
-use crate::base::foreign;
 use crate::base::privacy;
-use crate::base::rights;
-use crate::container::networks_of;
-use crate::container::sandbox::{SandboxError, SharedNamespaces, has_capability, owns_all_files, user_namespace};
-use crate::store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
 ///
@@ -58,9 +53,6 @@ enum Command {
     Builder(super::buildx::Args),
     Builds(super::builds::Args),
     Buildx(super::buildx::Args),
-    /// What the scripts of `completion` ask
-    #[command(name = "__complete", hide = true)]
-    Complete(super::completion::CompleteArgs),
     Completion(super::completion::Args),
     Commit(super::container::commit::Args),
     Container(super::container::Args),
@@ -87,8 +79,6 @@ enum Command {
     Login(super::registry::login::Args),
     Logout(super::registry::logout::Args),
     Manifest(super::manifest::Args),
-    #[command(hide = true)]
-    Man(super::man::Args),
     Network(super::network::Args),
     Parse(super::build::parse::Args),
     Port(super::container::port::Args),
@@ -107,8 +97,8 @@ enum Command {
     Start(super::container::start::Args),
     Stats(super::container::stats::Args),
     Stop(super::container::stop::Args),
-    #[command(name = crate::store::SYNC_COMMAND, hide = true)]
-    SyncStore,
+    #[command(flatten)]
+    OfRbuild(OfRbuild),
     System(super::system::Args),
     Tag(super::image::tag::Args),
     Top(super::container::top::Args),
@@ -119,17 +109,27 @@ enum Command {
     Wait(super::container::wait::Args),
 }
 
+/// What nobody types: scripts, packages and rbuild itself do.
+#[derive(Debug, Subcommand)]
+enum OfRbuild {
+    /// What the scripts of `completion` ask
+    #[command(name = "__complete", hide = true)]
+    Complete(super::completion::CompleteArgs),
+    #[command(hide = true)]
+    Man(super::man::Args),
+    #[command(name = crate::store::SYNC_COMMAND, hide = true)]
+    SyncStore,
+}
+
 impl Command {
     /// The command needs no engine. The service is an engine itself, and its own address may be in the environment.
     fn concerns_no_engine(&self) -> bool {
         match self {
             Self::System(args) => args.starts_containers(),
-            Self::Complete(_)
+            Self::OfRbuild(_)
             | Self::Completion(_)
-            | Self::Man(_)
             | Self::DockerPlugin(_)
             | Self::Parse(_)
-            | Self::SyncStore
             | Self::Context(_)
             | Self::Kaniko(_) => true,
             _ => false,
@@ -147,6 +147,18 @@ impl Command {
         }
     }
 
+    fn needs(&self) -> Needs {
+        let rights = match self {
+            Self::Parse(_) | Self::Login(_) | Self::Logout(_) | Self::Search(_) | Self::DockerPlugin(_) => {
+                Wanted::Never
+            }
+            Self::Build(args) if args.may_change_nothing() => Wanted::Perhaps,
+            Self::Build(_) | Self::Kaniko(_) => Wanted::Always,
+            _ => Wanted::ForLayers,
+        };
+        Needs { store: self.uses_store(), starts_containers: self.starts_containers(), rights }
+    }
+
     /// The command uses the store's content.
     fn uses_store(&self) -> bool {
         !matches!(
@@ -156,8 +168,7 @@ impl Command {
                 | Self::Logout(_)
                 | Self::Search(_)
                 | Self::Completion(_)
-                | Self::Complete(_)
-                | Self::Man(_)
+                | Self::OfRbuild(OfRbuild::Complete(_) | OfRbuild::Man(_))
                 | Self::DockerPlugin(_)
                 | Self::Version(_)
         )
@@ -191,10 +202,15 @@ pub fn main() -> ExitCode {
     if kaniko::is_called() {
         typed = kaniko::are_words_of(typed, Command::has_subcommand);
     }
-    match read(&typed).and_then(|asked| asked.map_or(Ok(ExitCode::SUCCESS), |cli| dispatch(become_root(cli)?))) {
+    match read(&typed).and_then(|asked| asked.map_or(Ok(ExitCode::SUCCESS), run)) {
         Ok(code) => code,
         Err(error) => error.report(),
     }
+}
+
+fn run(mut cli: Cli) -> Result<ExitCode, CliError> {
+    let refusal = start::prepare(&mut cli.global, cli.command.needs())?;
+    dispatch(cli.command, &cli.global).map_err(|error| start::in_place_of_this_process(error, refusal))
 }
 
 /// The parsed command; `None` if it was help or the version, which are printed.
@@ -231,95 +247,8 @@ fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
     }
 }
 
-/// Makes an ordinary user root of a user namespace, in which layers can have files of many owners: that of the store's
-/// running containers, which cannot be managed from outside. The location of the store must be known before.
-fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
-    if cli.command.uses_store() {
-        look_at_owner(&cli.global.store_root()?, cli.command.starts_containers())?;
-    }
-    if cli.command.uses_store() && store::records_owners(&cli.global.store_root()?) {
-        foreign::record_owners();
-    }
-    // Root in a container may lack root's capabilities.
-    let is_root = rustix::process::geteuid().is_root();
-    if is_root && has_capability("SYS_ADMIN")
-        || matches!(
-            cli.command,
-            Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_) | Command::DockerPlugin(_)
-        )
-    {
-        return Ok(cli);
-    }
-    let root = cli.global.store_root()?;
-    // Monitors have a different working directory.
-    let root = std::path::absolute(&root).unwrap_or(root);
-    cli.global.root = Some(root.clone());
-    if matches!(&cli.command, Command::Build(args) if args.may_change_nothing()) && !anew::has_begun() {
-        rights::put_off(anew::begin);
-        return Ok(cli);
-    }
-    let shared = SharedNamespaces::of(&root);
-    let entered = if cli.command.starts_containers() {
-        shared.enter()
-    } else {
-        shared.visit()?.map_or_else(user_namespace::enter, Ok)
-    };
-    if let Err(error) = entered {
-        if is_root && user_namespace::refused().is_some() && owns_all_files() {
-            return Ok(cli);
-        }
-        if user_namespace::refused().is_some() && !foreign::are_owners_recorded() {
-            store::claim(&root).map_err(store_error)?;
-            if store::begin_recording(&root)? {
-                foreign::record_owners();
-            }
-        }
-        if foreign::are_owners_recorded() {
-            return Ok(cli);
-        }
-        if cli.command.starts_containers() {
-            return Err(namespace_error(error).exit_code(125));
-        }
-        // Without a namespace, images can still be transferred and inspected.
-        if user_namespace::refused().is_none()
-            || matches!(cli.command, Command::Build(_) | Command::Kaniko(_))
-            || anew::has_begun()
-        {
-            return Err(namespace_error(error));
-        }
-        rights::go_without(anew::begin);
-        return Ok(cli);
-    }
-    // What can't be removed now is left to the next command.
-    let _ = networks_of(&root).tidy();
-    Ok(cli)
-}
-
-fn namespace_error(error: SandboxError) -> CliError {
-    match error {
-        SandboxError::Unsupported(unsupported) => CliError::of_unsupported(unsupported),
-        error => error.into(),
-    }
-}
-
-/// Checks that the store belongs to this user before trusting anything in it. With `is_made`, makes it before lasting
-/// processes start, and before it is opened.
-fn look_at_owner(root: &Path, is_made: bool) -> Result<(), CliError> {
-    let weakness = if is_made { store::claim(root) } else { store::look_at(root) }.map_err(store_error)?;
-    if let Some(weakness) = weakness.filter(|_| !anew::has_begun()) {
-        let (store, folder) = (root.display(), weakness.folder.display());
-        let whose = weakness.owner.map_or("everybody".to_owned(), |owner| format!("user {owner}"));
-        output::say(format!(
-            "warning: {whose} can put another store in the place of `{store}`, because it is in `{folder}`; keep it in \
-             a folder that only you and root may change"
-        ));
-    }
-    Ok(())
-}
-
-fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
-    let global = &cli.global;
-    match cli.command {
+fn dispatch(command: Command, global: &Global) -> Result<ExitCode, CliError> {
+    match command {
         Command::Attach(args) => super::container::attach::run(args, global),
         Command::Bake(args) => super::bake::run(&args, global),
         Command::Build(args) => super::build::run(*args, global),
@@ -352,9 +281,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Login(args) => super::registry::login::run(args, global),
         Command::Logout(args) => super::registry::logout::run(args, global),
         Command::Manifest(args) => super::manifest::run(args, global),
-        Command::Complete(args) => super::completion::complete(&args, global),
         Command::Completion(args) => super::completion::run(&args),
-        Command::Man(args) => super::man::run(&args),
         Command::Network(args) => super::network::run(args, global),
         Command::Port(args) => super::container::port::run(args, global),
         Command::Volume(args) => super::volume::run(args, global),
@@ -372,7 +299,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Search(args) => super::registry::search::run(args, global),
         Command::Start(args) => super::container::start::run(args, global),
         Command::Stop(args) => super::container::stop::run(args, global),
-        Command::SyncStore => sync_store(global),
+        Command::OfRbuild(command) => command.run(global),
         Command::System(args) => super::system::run(args, global),
         Command::Tag(args) => super::image::tag::run(args, global),
         Command::Top(args) => super::container::top::run(args, global),
@@ -380,6 +307,16 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Update(args) => super::container::update::run(args, global),
         Command::Wait(args) => super::container::wait::run(args, global),
         Command::Version(args) => super::system::version::run(args, global),
+    }
+}
+
+impl OfRbuild {
+    fn run(self, global: &Global) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Complete(args) => super::completion::complete(&args, global),
+            Self::Man(args) => super::man::run(&args),
+            Self::SyncStore => sync_store(global),
+        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Global {
 
 /// Reports what was lost in a power failure; intact data is not mentioned.
 fn look_after_power_loss(store: &Store) -> Result<(), CliError> {
-    rights::want();
+    rights::not_deferred()?;
     for finding in check::after_boot(store.root())? {
         if finding.severity == Severity::Damage {
             let mended = finding.repair.as_deref().unwrap_or("`rbuild system check` says more");

@@ -31,6 +31,7 @@ mod plugin;
 mod progress;
 mod registry;
 mod report;
+mod start;
 mod system;
 mod transfers;
 mod volume;

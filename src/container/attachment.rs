@@ -26,14 +26,19 @@ pub struct Attachment {
 /// What is received from it.
 #[derive(Debug)]
 pub enum Heard<'a> {
+    /// Standard output, or a terminal's.
     Output(&'a [u8]),
+    /// Standard error.
     Errors(&'a [u8]),
+    /// The program has ended.
     Ended(Ending),
 }
 
 /// An attachment to a container that may have to be started first.
 pub enum Attaching {
+    /// The program runs.
     Now(Attachment),
+    /// The program is to be started.
     WhenStarted(WaitingAttachment),
 }
 
@@ -51,6 +56,7 @@ pub enum WaitFor {
     NotRunning,
     /// The same, but also waits for a container that is not started yet.
     NextExit,
+    /// Until the container is removed.
     Removed,
 }
 
@@ -183,6 +189,7 @@ impl Attachment {
         Ok(None)
     }
 
+    /// What writes to the program.
     pub fn input(&self) -> Result<AttachedInput, ContainerError> {
         let sender = Sender::new(socket::copy(&self.stream)?);
         Ok(AttachedInput(sender, Arc::new(socket::copy(&self.stream)?)))
@@ -190,6 +197,7 @@ impl Attachment {
 }
 
 impl AttachedInput {
+    /// Writes to the program.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         self.0.frame(Kind::Input, bytes)
     }

@@ -9,10 +9,14 @@ use super::docker_files;
 use super::error::ContainerError;
 use crate::store::snapshot::{Entry as FileEntry, View};
 
+/// What became of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
+    /// It is new.
     Added,
+    /// It was there before.
     Changed,
+    /// It is gone.
     Deleted,
 }
 

@@ -11,9 +11,10 @@ use super::record::Record;
 use crate::base::digest::ImageId;
 use crate::base::io_error::AtPath;
 use crate::base::privacy;
+use crate::base::rights;
 use crate::base::side_by_side::with_deep_stack;
 use crate::container::sandbox::{self, CreatedMountPoint};
-use crate::image::layer::{self, NothingKnown};
+use crate::image::layer::{self, LayerError, NothingKnown};
 use crate::image::{Document, History, ImageConfig};
 use crate::store::snapshot::{View, copy_tree, record_of};
 use crate::store::{LayerRecord, Store};
@@ -24,7 +25,9 @@ const CONFIG_LIMIT: u64 = 16 << 20;
 /// What the image's config should say.
 #[derive(Debug, Clone, Default)]
 pub struct Commit {
+    /// Who made it.
     pub author: String,
+    /// What it is.
     pub message: String,
     /// Pauses the container while its files are copied, so that they are consistent.
     pub pause: bool,
@@ -33,6 +36,7 @@ pub struct Commit {
 /// The image that was made.
 #[derive(Debug)]
 pub struct Committed {
+    /// The new image.
     pub image: ImageId,
     /// Why the container kept running although it should have been paused: its files may be inconsistent.
     pub not_paused: Option<ContainerError>,
@@ -102,7 +106,7 @@ fn make_layer(
     layer::normalise(&directory, &below, None)?;
     let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown)?;
     let record = record_of(&encoded);
-    store.add_layer(&record, &directory)?;
+    store.add_layer(rights::held().map_err(LayerError::from)?, &record, &directory)?;
     Ok((record, not_paused))
 }
 

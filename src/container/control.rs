@@ -28,10 +28,12 @@ impl Entry {
         }
     }
 
+    /// Stops all processes.
     pub fn pause(&self) -> Result<(), ContainerError> {
         self.ask(&Request::Pause)
     }
 
+    /// Lets them go on.
     pub fn unpause(&self) -> Result<(), ContainerError> {
         self.ask(&Request::Unpause)
     }

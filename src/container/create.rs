@@ -25,7 +25,9 @@ pub struct Image {
     pub id: String,
     /// The name by which it was given.
     pub name: String,
+    /// The image's platform.
     pub platform: String,
+    /// What the image says of its containers.
     pub config: RunConfig,
     /// Its unpacked layers, lowest first.
     pub layers: Vec<LayerFolder>,

@@ -57,6 +57,7 @@ pub(super) struct Reserved {
 /// An existing container.
 #[derive(Debug)]
 pub struct Entry {
+    /// What is written down of it.
     pub record: Record,
     /// The actual state, even if a killed monitor left another one in the file.
     pub state: State,
@@ -97,6 +98,7 @@ impl Containers {
         Entry::open(self.root.join(id))?.ok_or_else(|| ContainerError::NotFound { name: id.to_owned() })
     }
 
+    /// The folder of the store.
     pub fn store_root(&self) -> &Path {
         self.root.parent().unwrap_or(&self.root)
     }

@@ -15,6 +15,7 @@ use crate::store::StoreError;
 use crate::store::snapshot::SnapshotError;
 
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum ContainerError {
     #[error(transparent)]
     Io(#[from] IoError),

@@ -22,12 +22,17 @@ use crate::store::snapshot::{ProcessUser, View, process_user};
 pub struct ExecOptions {
     /// From [`new_exec_id`](super::new_exec_id).
     pub id: String,
+    /// The program and its arguments.
     pub command: Vec<String>,
     /// `NAME=VALUE`
     pub environment: Vec<String>,
+    /// Who runs it; the container's user where nobody is named.
     pub user: Option<String>,
+    /// Where it is run.
     pub directory: Option<String>,
+    /// Whether it has a terminal.
     pub terminal: bool,
+    /// Whether it has all rights.
     pub privileged: bool,
 }
 

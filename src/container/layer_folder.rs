@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::error::ContainerError;
 use crate::base::digest::DiffId;
 
+/// A layer that a container stands on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "PathBuf", into = "PathBuf")]
 pub struct LayerFolder {
@@ -20,10 +21,12 @@ impl LayerFolder {
         paths.into_iter().map(Self::try_from).collect()
     }
 
+    /// Which layer it is.
     pub fn diff_id(&self) -> DiffId {
         self.diff_id
     }
 
+    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }

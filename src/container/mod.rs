@@ -20,6 +20,7 @@
 
 mod attachment;
 mod bundle;
+#[doc(hidden)]
 pub mod cdi;
 mod changes;
 mod chroot;
@@ -50,6 +51,7 @@ mod monitor;
 mod mounts;
 mod names;
 mod namespaces;
+#[doc(hidden)]
 pub mod network;
 mod options;
 mod pausing;
@@ -58,7 +60,8 @@ mod protocol;
 mod raw_mode;
 mod record;
 mod relay;
-pub mod runtime;
+pub(crate) mod runtime;
+#[doc(hidden)]
 pub mod sandbox;
 mod security;
 mod session;
@@ -68,53 +71,54 @@ mod state;
 mod stop;
 mod trial;
 mod users;
-pub mod volume;
+pub(crate) mod volume;
 mod volumes;
 mod wiring;
 mod working;
 
-pub use attachment::{AttachedInput, Attaching, Attachment, Heard, WaitFor, Waiting, WaitingAttachment};
-pub use bundle::write_bundle;
+pub(crate) use attachment::{AttachedInput, Attaching, Attachment, Heard, WaitFor};
+pub(crate) use bundle::write_bundle;
 pub use changes::{Change, changes};
-pub use chroot::{check_ended, lacks_namespaces};
-pub use commit::{Commit, Committed, commit};
+pub(crate) use chroot::{check_ended, lacks_namespaces};
+pub(crate) use commit::{Commit, Committed, commit};
 pub use copy::{
     Copied, CopyError, Owners, PathStat, Unpacking, copy_from, copy_into, copy_stream_into, look_at, serve_as_copier,
 };
 pub use create::{Image, create};
-pub use detach_keys::DetachKeys;
-pub use devices::has_devices;
+pub(crate) use detach_keys::DetachKeys;
+pub(crate) use devices::has_devices;
 pub use directory::{Containers, Entry, Removal};
-pub use docker_files::upper_of_new;
+pub(crate) use docker_files::upper_of_new;
 pub use error::ContainerError;
-pub use events::{tell_of_network, tell_of_prune, tell_of_volume};
-pub use exec::{ExecOptions, exec_in_background};
-pub use exec_ids::{exec_ids, new_exec_id};
-pub use exec_monitor::{resize_exec, run_exec};
-pub use exec_record::ExecRecord;
-pub use exec_session::{exec_in_foreground, run_in_foreground};
+pub(crate) use events::{tell_of_network, tell_of_prune, tell_of_volume};
+pub(crate) use exec::{ExecOptions, exec_in_background};
+pub(crate) use exec_ids::{exec_ids, new_exec_id};
+pub(crate) use exec_monitor::{resize_exec, run_exec};
+pub(crate) use exec_record::ExecRecord;
+pub(crate) use exec_session::{exec_in_foreground, run_in_foreground};
 pub use host_config::{
     DeviceMapping, DeviceRequest, HostConfig, HostConfigDocument, HostConfigError, IpcMode, LogConfig, LogDriver,
     NamespaceMode, NetworkMode, PortBinding, Resources, RestartPolicy, RestartPolicyDocument, SecurityOption,
     SecurityRequest, ThrottleDevice, Ulimit, WeightDevice,
 };
-pub use launch::user_of;
-pub use layer_folder::LayerFolder;
+pub(crate) use launch::user_of;
+pub(crate) use layer_folder::LayerFolder;
 pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
-pub use monitor::{Monitor, serve_as_monitor};
+pub(crate) use monitor::{Monitor, serve_as_monitor};
 pub use mounts::{ImageUse as MountedImage, MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};
-pub use pausing::Pause;
-pub use pending::Cancel;
+pub(crate) use pausing::Pause;
+pub(crate) use pending::Cancel;
+#[doc(hidden)]
 #[doc(hidden)]
 pub use protocol::examine_frames;
-pub use protocol::{Ahead, Attach, Ending, Failure};
-pub use raw_mode::RawMode;
+pub(crate) use protocol::{Ahead, Attach, Failure};
+pub(crate) use raw_mode::RawMode;
 pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, Record};
-pub use session::{Left, Session, Streams, window_size};
-pub use session_signals::{SignalPolicy, SignalsKept};
+pub(crate) use session::{Left, Session, Streams, window_size};
+pub(crate) use session_signals::{SignalPolicy, SignalsKept};
 pub use state::{Health, HealthResult, HealthStatus, State, Status};
 pub use stop::Stop;
-pub use trial::{Trial, try_isolation};
-pub use volumes::users_of as users_of_volume;
-pub use wiring::{endpoint_request, networks_of, owner, refresh_files};
+pub(crate) use trial::{Trial, try_isolation};
+pub(crate) use volumes::users_of as users_of_volume;
+pub(crate) use wiring::{endpoint_request, networks_of, owner, refresh_files};

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::layer_folder::LayerFolder;
 use crate::container::sandbox::TmpfsOptions;
 
+/// Something mounted in a container.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct MountPoint {
+    /// What is mounted.
     #[serde(rename = "Type")]
     pub kind: MountKind,
     /// Only for volumes.
@@ -20,12 +22,15 @@ pub struct MountPoint {
     pub source: PathBuf,
     /// Absolute.
     pub destination: PathBuf,
+    /// The volume's driver.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub driver: String,
     /// The options of `-v`, as typed.
     pub mode: String,
+    /// Whether programs may write.
     #[serde(rename = "RW")]
     pub writable: bool,
+    /// How mounts in it spread.
     pub propagation: String,
     /// Whether a missing source is created as a folder (`-v` does that, `--mount` does not).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -42,6 +47,7 @@ pub struct MountPoint {
     /// Mounts below the source are left out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub non_recursive: bool,
+    /// How a tmpfs is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tmpfs: Option<TmpfsOptions>,
     /// It was requested by `--tmpfs` instead of `-v` or `--mount`; docker does not list it.
@@ -59,6 +65,7 @@ pub struct VolumeUse {
     pub subpath: String,
     /// Options of the driver, if the volume is created.
     pub options: BTreeMap<String, String>,
+    /// The labels of a volume that is made.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -72,6 +79,7 @@ impl VolumeUse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ImageUse {
+    /// The image's ID.
     pub id: String,
     /// Its layers, lowest first.
     pub layers: Vec<LayerFolder>,
@@ -85,6 +93,7 @@ impl ImageUse {
     }
 }
 
+/// How deep a mount is read-only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadOnlyDepth {
     /// All mounts below, too.
@@ -100,13 +109,17 @@ impl ReadOnlyDepth {
     }
 }
 
+/// What can be mounted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MountKind {
+    /// A folder or file of the host.
     #[default]
     Bind,
     /// Without a name, until the container is created, it is an anonymous volume.
     Volume,
+    /// Memory.
     Tmpfs,
+    /// An image's files.
     Image,
 }

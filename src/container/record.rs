@@ -20,6 +20,7 @@ use crate::image::RunConfig;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct Record {
     pub id: String,
     /// With a leading slash, as docker has it.
@@ -47,6 +48,7 @@ pub struct Record {
 /// docker's `Config` of a container.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct ContainerConfig {
     pub hostname: String,
     pub domainname: String,
@@ -69,6 +71,7 @@ pub struct ContainerConfig {
 /// A container's endpoint in a network, as configured: what docker's `EndpointSettings` has before the start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct EndpointConfig {
     #[serde(rename = "IPAMConfig", skip_serializing_if = "Option::is_none")]
     pub ipam_config: Option<IpamConfig>,
@@ -82,6 +85,7 @@ pub struct EndpointConfig {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct IpamConfig {
     #[serde(rename = "IPv4Address", skip_serializing_if = "String::is_empty")]
     pub ipv4_address: String,
@@ -124,6 +128,7 @@ impl Record {
         self.image == id || self.mounts.iter().any(|mount| mount.image.id == id)
     }
 
+    /// The first 12 digits of its ID.
     pub fn short_id(&self) -> &str {
         self.id.get(..12).unwrap_or(&self.id)
     }

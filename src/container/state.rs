@@ -10,6 +10,7 @@ use crate::container::sandbox::CreatedMountPoint;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct State {
     pub status: Status,
     pub exit_code: u8,
@@ -37,6 +38,7 @@ pub struct State {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub enum Status {
     #[default]
     Created,
@@ -51,6 +53,7 @@ pub enum Status {
 /// docker's `State.Health`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct Health {
     pub status: HealthStatus,
     pub failing_streak: u32,
@@ -60,6 +63,7 @@ pub struct Health {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub enum HealthStatus {
     #[default]
     Starting,
@@ -69,6 +73,7 @@ pub enum HealthStatus {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct HealthResult {
     pub start: jiff::Timestamp,
     pub end: jiff::Timestamp,
@@ -97,6 +102,7 @@ impl Status {
 }
 
 impl HealthStatus {
+    /// Docker's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",

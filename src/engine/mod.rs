@@ -1,8 +1,6 @@
 //! Everything that rbuild can be asked to do: a file or a folder for each verb, with a typed request, a typed answer,
 //! and a trait for events. Knows no arguments, prints nothing and never ends the process: faces do that.
 
-#![warn(missing_docs)]
-
 pub mod bake;
 pub mod build;
 pub mod builders;

@@ -10,9 +10,11 @@ use super::platform::{InvalidPlatform, Platform};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnnotationLevel {
+    /// The manifest of an image.
     Manifest,
     /// The manifest's descriptor in an index or `index.json`.
     ManifestDescriptor,
+    /// The index of several images.
     Index,
     /// The index's descriptor in `index.json`.
     IndexDescriptor,
@@ -20,6 +22,7 @@ pub enum AnnotationLevel {
 
 /// Why a text is not an annotation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum InvalidAnnotation {
     #[error("invalid annotation `{text}`: the form is [LEVEL[PLATFORM]:]KEY=VALUE")]
     Form { text: String },
@@ -92,6 +95,7 @@ impl Annotations {
         general.chain(own).map(|annotation| (annotation.key.clone(), annotation.value.clone())).collect()
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -107,6 +111,7 @@ impl Annotations {
         (!self.is_empty()).then(text)
     }
 
+    /// Reads what the store keeps.
     pub fn from_json(text: Option<&str>) -> Result<Self, serde_json::Error> {
         text.map_or_else(|| Ok(Self::default()), serde_json::from_str)
     }

@@ -39,6 +39,7 @@ const OWN_FACTS: &[&str] = &[
 /// loaded is never written again: its bytes are its ID.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
+#[expect(missing_docs, reason = "the fields are the image specification's, under its names")]
 pub struct ImageConfig {
     #[serde(flatten)]
     pub platform: Platform,
@@ -56,6 +57,7 @@ pub struct ImageConfig {
 
 /// The layers of an image, the lowest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the image specification's, under its names")]
 pub struct RootFs {
     #[serde(rename = "type")]
     pub kind: String,

@@ -7,6 +7,7 @@ use crate::base::digest::BlobDigest;
 /// A config, manifest or index that is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("the {what} {digest} is not valid")]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub struct ImageDocumentError {
     /// `image config`, `manifest` or `index`.
     pub what: &'static str,
@@ -24,6 +25,7 @@ pub struct Document<T> {
 }
 
 impl<T: DeserializeOwned> Document<T> {
+    /// Reads a document, which errors call `what`.
     pub fn parse(what: &'static str, bytes: Vec<u8>) -> Result<Self, ImageDocumentError> {
         let digest = BlobDigest::of(&bytes);
         let value = serde_json::from_slice(&bytes).map_err(|source| ImageDocumentError { what, digest, source })?;
@@ -32,14 +34,17 @@ impl<T: DeserializeOwned> Document<T> {
 }
 
 impl<T> Document<T> {
+    /// The bytes as they were read.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
+    /// The digest of the bytes.
     pub fn digest(&self) -> BlobDigest {
         self.digest
     }
 
+    /// What they say.
     pub fn into_value(self) -> T {
         self.value
     }

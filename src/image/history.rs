@@ -11,6 +11,7 @@ use super::json::or_default;
 /// Image-spec config.md, "history", in the order in which Go writes it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(missing_docs, reason = "the fields are the image specification's, under its names")]
 pub struct History {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,

@@ -19,19 +19,26 @@ pub struct Descriptor {
     /// Empty in some docker archives; see [`media_type::classify`].
     #[serde(default, deserialize_with = "or_default")]
     pub media_type: String,
+    /// Of the bytes.
     pub digest: BlobDigest,
+    /// Bytes.
     pub size: u64,
+    /// Where the blob is besides.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
+    /// Notes, by their keys.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// What the image is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+    /// What it is, if no image.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub artifact_type: String,
 }
 
 impl Descriptor {
+    /// Without anything that may be missing.
     pub fn new(media_type: &str, digest: BlobDigest, size: u64) -> Self {
         Self {
             media_type: media_type.to_owned(),
@@ -59,16 +66,23 @@ impl Descriptor {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
+    /// Two.
     pub schema_version: u32,
+    /// Its own media type.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub media_type: String,
+    /// What it is, if no image.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub artifact_type: String,
+    /// The image's config.
     pub config: Descriptor,
+    /// The lowest layer first.
     #[serde(default, deserialize_with = "or_default")]
     pub layers: Vec<Descriptor>,
+    /// The manifest that this one is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
+    /// Notes, by their keys.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -97,16 +111,21 @@ impl Manifest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
+    /// Two.
     pub schema_version: u32,
+    /// Its own media type.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub media_type: String,
+    /// The images.
     #[serde(default, deserialize_with = "or_default")]
     pub manifests: Vec<Descriptor>,
+    /// Notes, by their keys.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
 impl Index {
+    /// An OCI index.
     pub fn new(manifests: Vec<Descriptor>) -> Self {
         Self {
             schema_version: 2,

@@ -1,14 +1,24 @@
 //! Media types of Docker's and OCI's documents and layers.
 
+/// Several images.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// One image.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// An image's config.
 pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// A layer as it is.
 pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// A layer, compressed with gzip.
 pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+/// A layer, compressed with zstd.
 pub const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+/// docker's name of several images.
 pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// docker's name of one image.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// docker's name of a config.
 pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+/// Manifests that are no longer read.
 pub const DOCKER_SCHEMA_1: &[&str] = &[
     "application/vnd.docker.distribution.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
@@ -17,15 +27,20 @@ pub const DOCKER_SCHEMA_1: &[&str] = &[
 /// What a blob of some media type is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Several images.
     Index,
+    /// One image.
     Manifest,
+    /// A config.
     Config,
     /// A filesystem layer, however compressed. A foreign one may be missing from the registry: its descriptor has URLs.
     Layer {
+        /// It may be elsewhere than its image.
         foreign: bool,
     },
     /// Docker's first manifest format, which nothing writes any longer.
     Schema1,
+    /// Anything else.
     Other,
 }
 
@@ -36,6 +51,7 @@ pub fn may_be_config(media_type: &str) -> bool {
         || classify(media_type) == Kind::Config
 }
 
+/// What the media type means, whoever named it.
 pub fn classify(media_type: &str) -> Kind {
     match media_type {
         OCI_INDEX | DOCKER_INDEX => Kind::Index,

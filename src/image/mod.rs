@@ -9,6 +9,7 @@ mod document;
 mod history;
 mod host;
 mod json;
+#[doc(hidden)]
 pub mod layer;
 mod manifest;
 pub mod media_type;

@@ -12,8 +12,10 @@ use super::json;
 /// What an image runs on. The field names are those of a descriptor's `platform` (image-spec, image-index.md).
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Platform {
+    /// Such as `amd64`, as Go calls it.
     #[serde(default, deserialize_with = "json::or_default")]
     pub architecture: String,
+    /// Such as `linux`.
     #[serde(default, deserialize_with = "json::or_default")]
     pub os: String,
     #[serde(
@@ -22,6 +24,7 @@ pub struct Platform {
         deserialize_with = "json::or_default",
         skip_serializing_if = "String::is_empty"
     )]
+    /// The version of Windows.
     pub os_version: String,
     #[serde(
         default,
@@ -29,13 +32,16 @@ pub struct Platform {
         deserialize_with = "json::or_default",
         skip_serializing_if = "Vec::is_empty"
     )]
+    /// What the operating system must have.
     pub os_features: Vec<String>,
+    /// Such as `v7`, of an architecture.
     #[serde(default, deserialize_with = "json::or_default", skip_serializing_if = "String::is_empty")]
     pub variant: String,
 }
 
 /// Why a text is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum InvalidPlatform {
     /// containerd accepts `*` only in a matcher, never in a platform that is built or pulled.
     #[error("invalid platform `{text}`: wildcards are not supported")]
@@ -101,6 +107,7 @@ const KNOWN_ARCHITECTURES: &[&str] = &[
 ];
 
 impl Platform {
+    /// An empty `variant` is none.
     pub fn new(os: &str, architecture: &str, variant: &str) -> Self {
         Self {
             os: os.to_owned(),

@@ -17,6 +17,7 @@ const PATH_LIMIT: usize = 255;
 
 /// Why a text is not an image name. Each message starts with docker's own words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum InvalidReference {
     #[error("invalid reference format: `{text}`: {reason}")]
     Format { text: String, reason: &'static str },
@@ -39,6 +40,7 @@ pub enum InvalidReference {
 pub struct ReferenceDigest(String);
 
 impl ReferenceDigest {
+    /// As it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -92,10 +94,12 @@ impl Reference {
         &self.path
     }
 
+    /// The tag, if it has one.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
 
+    /// The digest, if it has one.
     pub fn digest(&self) -> Option<&ReferenceDigest> {
         self.digest.as_ref()
     }

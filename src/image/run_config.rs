@@ -12,6 +12,7 @@ use super::json::or_default;
 /// `omitempty`; the fields are in the order in which BuildKit writes them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are the image specification's, under its names")]
 pub struct RunConfig {
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub user: String,
@@ -51,6 +52,7 @@ pub struct RunConfig {
 /// Docker's `Healthcheck`. Durations are in nanoseconds; zero means the parent image's or docker's default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are the image specification's, under its names")]
 pub struct Healthcheck {
     /// `["NONE"]`, `["CMD", WORD...]` or `["CMD-SHELL", COMMAND]`.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]

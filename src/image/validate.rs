@@ -5,6 +5,7 @@ use super::manifest::Manifest;
 
 /// A rule of the image-spec that an image violates.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum BrokenInvariant {
     #[error("the image config says no {field}")]
     Missing { field: &'static str },

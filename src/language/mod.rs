@@ -1,5 +1,7 @@
 //! The languages that users write: Dockerfiles, the plan of steps that one means, and bake files.
 
-pub mod bake;
+pub(crate) mod bake;
+#[doc(hidden)]
 pub mod dockerfile;
+#[doc(hidden)]
 pub mod plan;

@@ -4,20 +4,22 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Staging, Store, StoreError};
+use super::{Reader, Staging, Store, StoreError};
 use crate::base::digest::{BlobDigest, HashingWriter};
 use crate::base::io_error::AtPath;
 
-impl Store {
+impl Reader {
     /// The path of the blob, whether it exists or not.
     pub fn blob_path(&self, digest: &BlobDigest) -> PathBuf {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
+    /// Whether the blob is here.
     pub fn has_blob(&self, digest: &BlobDigest) -> bool {
         self.blob_path(digest).is_file()
     }
 
+    /// Opens a blob, whose bytes nobody has checked since it came.
     pub fn open_blob(&self, digest: &BlobDigest) -> Result<File, StoreError> {
         let path = self.blob_path(digest);
         Ok(File::open(&path).at("open", &path)?)
@@ -39,7 +41,9 @@ impl Store {
         }
         Ok(bytes)
     }
+}
 
+impl Store {
     /// Stores `bytes` and returns their digest. Does nothing if the blob exists.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<BlobDigest, StoreError> {
         let digest = BlobDigest::of(bytes);

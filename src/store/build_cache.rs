@@ -5,18 +5,20 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::{CompressedCopy, Store, StoreError, Usage, kept_steps, now, staging};
+use super::{CompressedCopy, Reader, Store, StoreError, Usage, kept_steps, now, staging};
 use crate::base::digest::DiffId;
 use crate::base::io_error::AtPath;
 
 /// An item that only makes builds faster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheItem {
+    /// What it is.
     pub what: CacheContent,
     /// Bytes on the disk; `None` if an image has the same layer.
     pub size: u64,
     /// Seconds since 1970.
     pub created_at: i64,
+    /// When it was last used, in seconds since 1970.
     pub used_at: i64,
     /// A running process uses it.
     pub in_use: bool,
@@ -24,6 +26,7 @@ pub struct CacheItem {
     pub shared: bool,
 }
 
+/// What the build cache has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CacheContent {
     /// The result of a step.
@@ -32,13 +35,17 @@ pub enum CacheContent {
     Compressed(CompressedCopy),
     /// The folder of a `RUN --mount=type=cache`.
     CacheMount(String),
+    /// A file from the network.
     Download(String),
+    /// A repository at a commit.
     Checkout(String),
     /// What steps of a build left behind.
     KeptSteps(String),
     /// Digests of a context's files, what a copy put where, or the outline of a layer.
     Notes {
+        /// The folder of the store.
         folder: &'static str,
+        /// The file in it.
         name: String,
     },
 }
@@ -53,6 +60,7 @@ pub struct Eviction<'a> {
 }
 
 impl<'a> Eviction<'a> {
+    /// `by` is the command that removes; `containers` says which layers containers need.
     pub fn new(by: &'a str, containers: &'a dyn Fn() -> Option<HashSet<DiffId>>) -> Self {
         Self { by, containers, images: None }
     }
@@ -72,6 +80,7 @@ impl<'a> Eviction<'a> {
 }
 
 impl CacheContent {
+    /// What it is called in lists.
     pub fn id(&self) -> String {
         match self {
             Self::Layer(diff_id) => diff_id.hex(),
@@ -95,6 +104,13 @@ impl CacheContent {
             Self::Notes { folder: "contexts", .. } => "source.local",
             Self::Compressed(_) | Self::Notes { .. } => "internal",
         }
+    }
+}
+
+impl Reader {
+    /// Keeps a folder of downloaded files unchanged while this store is open.
+    pub fn hold_folder(&self, name: &str) -> Result<(), StoreError> {
+        self.lease(&folder_digest(name)).map(drop)
     }
 }
 
@@ -209,11 +225,6 @@ impl Store {
             }
         }
         Ok(Some(locks))
-    }
-
-    /// Keeps a folder of downloaded files unchanged while this store is open.
-    pub fn hold_folder(&self, name: &str) -> Result<(), StoreError> {
-        self.lease(&folder_digest(name)).map(drop)
     }
 
     /// Removes the item unless it is in use. A layer that an image or a container needs stays; only the cache forgets

@@ -2,10 +2,10 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{LayerRecord, StepLayer, Store, StoreError, now};
+use super::{LayerRecord, Reader, StepLayer, Store, StoreError, now};
 use crate::base::digest::{CacheKey, DiffId, TreeDigest};
 
-impl Store {
+impl Reader {
     /// The layer that the step with this key made. It is local or can be fetched. `None` if the record was written
     /// before a power loss, or if the layer is gone.
     pub fn cached(&self, key: &CacheKey) -> Result<Option<StepLayer>, StoreError> {
@@ -18,6 +18,20 @@ impl Store {
         found.map_or(Ok(None), |diff_id| self.step_layer(&diff_id))
     }
 
+    /// The layer that was made earlier on the same parent layers with the same tree: the same except for its times.
+    pub fn layer_with_tree(&self, parent: &[u8; 32], tree: &TreeDigest) -> Result<Option<LayerRecord>, StoreError> {
+        let found = self
+            .database()
+            .prepare_cached("SELECT diff_id FROM trees WHERE parent = ?1 AND tree = ?2")?
+            .query_row(params![parent, tree.as_bytes()], |row| row.get(0))
+            .optional()?
+            .map(DiffId::from_bytes);
+        found.map_or(Ok(None), |diff_id| self.layer(&diff_id))
+    }
+}
+
+impl Store {
+    /// Records that the step with this key made the layer.
     pub fn add_cache_record(&self, key: &CacheKey, diff_id: &DiffId) -> Result<(), StoreError> {
         self.database()
             .prepare_cached("INSERT OR REPLACE INTO cache (key, diff_id, used_at, boot) VALUES (?1, ?2, ?3, ?4)")?
@@ -37,17 +51,6 @@ impl Store {
         }
         transaction.commit()?;
         Ok(())
-    }
-
-    /// The layer that was made earlier on the same parent layers with the same tree: the same except for its times.
-    pub fn layer_with_tree(&self, parent: &[u8; 32], tree: &TreeDigest) -> Result<Option<LayerRecord>, StoreError> {
-        let found = self
-            .database()
-            .prepare_cached("SELECT diff_id FROM trees WHERE parent = ?1 AND tree = ?2")?
-            .query_row(params![parent, tree.as_bytes()], |row| row.get(0))
-            .optional()?
-            .map(DiffId::from_bytes);
-        found.map_or(Ok(None), |diff_id| self.layer(&diff_id))
     }
 
     /// Records that `diff_id` has this tree on these parent layers.

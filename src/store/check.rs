@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::{Store, StoreError, durability, now, schema};
+use super::{Reader, Store, StoreError, durability, now, schema};
 use crate::base::digest::{BlobDigest, CacheKey, DiffId, TreeDigest};
 use crate::base::io_error::AtPath;
 
@@ -24,7 +24,9 @@ pub struct NamedBlob {
 /// A row of the layers table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerRow {
+    /// Which layer it is.
     pub diff_id: DiffId,
+    /// The digest of its tree.
     pub tree: Option<TreeDigest>,
     /// Encoding its folder reproduces its stream.
     pub built: bool,
@@ -34,12 +36,13 @@ pub struct LayerRow {
     pub unsynced: bool,
 }
 
-impl Store {
+impl Reader {
     /// What SQLite finds wrong with the database; `None` if nothing is.
     pub fn database_faults(&self) -> Result<Vec<String>, StoreError> {
         faults(&self.database())
     }
 
+    /// The records of all layers.
     pub fn layer_rows(&self) -> Result<Vec<LayerRow>, StoreError> {
         let database = self.database();
         let mut statement = database
@@ -90,13 +93,6 @@ impl Store {
         Ok(wrong)
     }
 
-    pub fn forget_explanation(&self, table: &str, row: i64) -> Result<(), StoreError> {
-        if let Some((table, id, _)) = EXPLANATIONS.iter().find(|(known, ..)| *known == table) {
-            self.database().execute(&format!("DELETE FROM {table} WHERE {id} = ?1"), [row])?;
-        }
-        Ok(())
-    }
-
     /// Cache records that lead to layers of which nothing exists.
     pub fn dead_cache_records(&self) -> Result<Vec<(CacheKey, DiffId)>, StoreError> {
         let records: Vec<(CacheKey, DiffId)> = {
@@ -114,7 +110,18 @@ impl Store {
         }
         Ok(dead)
     }
+}
 
+impl Store {
+    /// Removes a row that can't be read.
+    pub fn forget_explanation(&self, table: &str, row: i64) -> Result<(), StoreError> {
+        if let Some((table, id, _)) = EXPLANATIONS.iter().find(|(known, ..)| *known == table) {
+            self.database().execute(&format!("DELETE FROM {table} WHERE {id} = ?1"), [row])?;
+        }
+        Ok(())
+    }
+
+    /// Removes the record with this key.
     pub fn forget_cache_record(&self, key: &CacheKey) -> Result<(), StoreError> {
         self.database().execute("DELETE FROM cache WHERE key = ?1", [key.as_bytes()])?;
         Ok(())

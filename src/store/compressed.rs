@@ -12,9 +12,12 @@ use crate::image::Manifest;
 /// The size limit of a manifest.
 const MANIFEST_LIMIT: u64 = 16 << 20;
 
+/// A blob that was compressed from a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CompressedCopy {
+    /// The layer.
     pub diff_id: DiffId,
+    /// The blob.
     pub blob: BlobDigest,
 }
 

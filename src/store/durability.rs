@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use rusqlite::{Connection, params};
 
-use super::{Store, StoreError, now};
+use super::{Reader, Store, StoreError, now};
 use crate::base::identity::{self, Identity};
 use crate::base::io_error::{AtPath, IoError};
 
@@ -24,22 +24,24 @@ const BOOT: &str = "boot";
 /// The start time of the last completed sync: everything written before that second is on the disk.
 const SYNCED: &str = "synced";
 
-impl Store {
+impl Reader {
     /// Whether nobody has checked, in this boot, what may have been lost when the machine went down.
     pub fn is_new_to_boot(&self) -> bool {
         std::fs::read_to_string(self.root.join(BOOT)).map_or(true, |noted| noted != self.boot)
-    }
-
-    /// Records that the check was done.
-    pub fn note_boot(&self) -> Result<(), StoreError> {
-        let path = self.root.join(BOOT);
-        Ok(std::fs::write(&path, &self.boot).at("write", &path)?)
     }
 
     /// Everything written before this second (since 1970) is on the disk, if the clock was right.
     pub fn synced_until(&self) -> i64 {
         let noted = std::fs::read_to_string(self.root.join(SYNCED));
         noted.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+impl Store {
+    /// Records that the check was done.
+    pub fn note_boot(&self) -> Result<(), StoreError> {
+        let path = self.root.join(BOOT);
+        Ok(std::fs::write(&path, &self.boot).at("write", &path)?)
     }
 
     /// Syncs the store to the disk, and trusts its records from then on, whatever happens to the machine.

@@ -23,24 +23,32 @@ const MOST_BYTES: u64 = 4 << 20;
 /// Something that happened to a container, an image, a network or a volume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
+    /// What it happened to: an image, a container.
     #[serde(rename = "Type")]
     pub kind: String,
+    /// What happened.
     #[serde(rename = "Action")]
     pub action: String,
+    /// Which one.
     #[serde(rename = "Actor")]
     pub actor: Actor,
+    /// Always `local`.
     #[serde(default)]
     pub scope: String,
     /// Seconds since 1970.
     pub time: i64,
+    /// Nanoseconds since 1970.
     #[serde(rename = "timeNano")]
     pub time_nano: i64,
 }
 
+/// What an event is about.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Actor {
+    /// Its ID.
     #[serde(rename = "ID")]
     pub id: String,
+    /// What is known of it.
     #[serde(rename = "Attributes")]
     pub attributes: BTreeMap<String, String>,
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{Store, StoreError, now};
+use super::{Reader, Store, StoreError, now};
 use crate::base::digest::{CacheKey, DiffId, ImageId};
 use crate::base::io_error::AtPath;
 
@@ -27,15 +27,20 @@ pub struct BuildName {
     pub family: Option<[u8; 32]>,
 }
 
+/// A build that is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildRow {
+    /// Its number.
     pub id: i64,
+    /// What it made.
     pub image: Option<ImageId>,
     /// Seconds since 1970: when the build ran, and when it last ran again with nothing to do.
     pub at: i64,
+    /// When it was last repeated without a change.
     pub repeated_at: i64,
     /// The concatenated cache keys of its steps.
     pub keys: Vec<u8>,
+    /// What its steps did, as JSON.
     pub report: String,
 }
 
@@ -44,12 +49,16 @@ pub struct BuildRow {
 pub enum Absence {
     /// As far as is recorded, there never was one.
     Never,
+    /// It was removed to make room.
     Evicted {
+        /// The command.
         by: String,
+        /// Seconds since 1970.
         at: i64,
     },
     /// It was written before a power loss, and not synced.
     Unsynced,
+    /// The record is there, and its layer is not.
     LayerGone,
 }
 
@@ -68,25 +77,8 @@ fn build_row(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
     })
 }
 
-impl Store {
-    /// Records the inputs of the step with this key.
-    pub fn add_step_record(&self, key: &CacheKey, record: &str) -> Result<(), StoreError> {
-        self.database()
-            .prepare_cached("INSERT OR REPLACE INTO step_records (key, record, at) VALUES (?1, ?2, ?3)")?
-            .execute(params![key.as_bytes(), record, now()])?;
-        Ok(())
-    }
-
-    /// Records the same for another key.
-    pub fn copy_step_record(&self, from: &CacheKey, to: &CacheKey) -> Result<(), StoreError> {
-        self.database()
-            .prepare_cached(
-                "INSERT OR IGNORE INTO step_records (key, record, at) SELECT ?2, record, at FROM step_records WHERE key = ?1",
-            )?
-            .execute(params![from.as_bytes(), to.as_bytes()])?;
-        Ok(())
-    }
-
+impl Reader {
+    /// What the step with this key was made from.
     pub fn step_record(&self, key: &CacheKey) -> Result<Option<String>, StoreError> {
         Ok(self
             .database()
@@ -124,28 +116,12 @@ impl Store {
         })
     }
 
-    /// Records who removes the results with this layer; called before the cache records are removed.
-    pub fn note_eviction(&self, diff_id: &DiffId, by: &str) -> Result<(), StoreError> {
-        self.database()
-            .prepare_cached(
-                "UPDATE step_records SET evicted_by = ?2, evicted_at = ?3
-                 WHERE key IN (SELECT key FROM cache WHERE diff_id = ?1)",
-            )?
-            .execute(params![diff_id.as_bytes(), by, now()])?;
-        Ok(())
-    }
-
+    /// Whether there is a list with that digest.
     pub fn has_file_list(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self.database().prepare_cached("SELECT 1 FROM file_lists WHERE digest = ?1")?.exists([digest])?)
     }
 
-    pub fn add_file_list(&self, digest: &[u8; 32], list: &[u8]) -> Result<(), StoreError> {
-        self.database()
-            .prepare_cached("INSERT OR REPLACE INTO file_lists (digest, list, at) VALUES (?1, ?2, ?3)")?
-            .execute(params![digest, list, now()])?;
-        Ok(())
-    }
-
+    /// The list with that digest.
     pub fn file_list(&self, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self
             .database()
@@ -172,6 +148,82 @@ impl Store {
             ))?
             .query_row(params![name.family, name.variant], build_row)
             .optional()?)
+    }
+
+    /// The report of a build, if it is still there.
+    pub fn build_report(&self, id: i64) -> Result<Option<String>, StoreError> {
+        Ok(self
+            .database()
+            .prepare_cached("SELECT report FROM builds WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// The last build of all, or the last one that made the image.
+    pub fn last_build(&self, image: Option<&ImageId>) -> Result<Option<BuildRow>, StoreError> {
+        let database = self.database();
+        let row = match image {
+            Some(image) => database
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM builds WHERE image = ?1 ORDER BY id DESC LIMIT 1"))?
+                .query_row([image.as_bytes()], build_row),
+            None => {
+                let (id, at) = self.noted_last_build().unwrap_or((i64::MAX, 0));
+                database
+                    .prepare_cached(&format!("SELECT {COLUMNS} FROM builds WHERE id <= ?1 ORDER BY id DESC LIMIT 1"))?
+                    .query_row([id], |row| {
+                        let row = build_row(row)?;
+                        Ok(BuildRow { repeated_at: row.repeated_at.max(at), ..row })
+                    })
+            }
+        };
+        Ok(row.optional()?)
+    }
+
+    /// The row, and when it was last recorded.
+    fn noted_last_build(&self) -> Option<(i64, i64)> {
+        use std::os::unix::fs::MetadataExt as _;
+        let path = self.root.join(LAST_BUILD);
+        let id = std::fs::read_to_string(&path).ok()?.trim().parse().ok()?;
+        Some((id, std::fs::metadata(&path).ok()?.mtime()))
+    }
+}
+
+impl Store {
+    /// Records the inputs of the step with this key.
+    pub fn add_step_record(&self, key: &CacheKey, record: &str) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached("INSERT OR REPLACE INTO step_records (key, record, at) VALUES (?1, ?2, ?3)")?
+            .execute(params![key.as_bytes(), record, now()])?;
+        Ok(())
+    }
+
+    /// Records the same for another key.
+    pub fn copy_step_record(&self, from: &CacheKey, to: &CacheKey) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached(
+                "INSERT OR IGNORE INTO step_records (key, record, at) SELECT ?2, record, at FROM step_records WHERE key = ?1",
+            )?
+            .execute(params![from.as_bytes(), to.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Records who removes the results with this layer; called before the cache records are removed.
+    pub fn note_eviction(&self, diff_id: &DiffId, by: &str) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached(
+                "UPDATE step_records SET evicted_by = ?2, evicted_at = ?3
+                 WHERE key IN (SELECT key FROM cache WHERE diff_id = ?1)",
+            )?
+            .execute(params![diff_id.as_bytes(), by, now()])?;
+        Ok(())
+    }
+
+    /// Keeps a list of files.
+    pub fn add_file_list(&self, digest: &[u8; 32], list: &[u8]) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached("INSERT OR REPLACE INTO file_lists (digest, list, at) VALUES (?1, ?2, ?3)")?
+            .execute(params![digest, list, now()])?;
+        Ok(())
     }
 
     /// Stores the report of a build, dropping the oldest one if the same project has too many.
@@ -209,15 +261,6 @@ impl Store {
         Ok(id)
     }
 
-    /// The report of a build, if it is still there.
-    pub fn build_report(&self, id: i64) -> Result<Option<String>, StoreError> {
-        Ok(self
-            .database()
-            .prepare_cached("SELECT report FROM builds WHERE id = ?1")?
-            .query_row([id], |row| row.get(0))
-            .optional()?)
-    }
-
     /// Records that the build ran again and found nothing to do.
     pub fn repeat_build(&self, id: i64) -> Result<(), StoreError> {
         self.database()
@@ -232,34 +275,6 @@ impl Store {
         let file = File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
         file.write_all_at(format!("{id:020}\n").as_bytes(), 0).at("write", &path)?;
         Ok(())
-    }
-
-    /// The last build of all, or the last one that made the image.
-    pub fn last_build(&self, image: Option<&ImageId>) -> Result<Option<BuildRow>, StoreError> {
-        let database = self.database();
-        let row = match image {
-            Some(image) => database
-                .prepare_cached(&format!("SELECT {COLUMNS} FROM builds WHERE image = ?1 ORDER BY id DESC LIMIT 1"))?
-                .query_row([image.as_bytes()], build_row),
-            None => {
-                let (id, at) = self.noted_last_build().unwrap_or((i64::MAX, 0));
-                database
-                    .prepare_cached(&format!("SELECT {COLUMNS} FROM builds WHERE id <= ?1 ORDER BY id DESC LIMIT 1"))?
-                    .query_row([id], |row| {
-                        let row = build_row(row)?;
-                        Ok(BuildRow { repeated_at: row.repeated_at.max(at), ..row })
-                    })
-            }
-        };
-        Ok(row.optional()?)
-    }
-
-    /// The row, and when it was last recorded.
-    fn noted_last_build(&self) -> Option<(i64, i64)> {
-        use std::os::unix::fs::MetadataExt as _;
-        let path = self.root.join(LAST_BUILD);
-        let id = std::fs::read_to_string(&path).ok()?.trim().parse().ok()?;
-        Some((id, std::fs::metadata(&path).ok()?.mtime()))
     }
 
     /// Drops the oldest records beyond what is useful.

@@ -27,10 +27,12 @@ pub enum OriginError {
 }
 
 impl OriginError {
+    /// The blob is not there, or is not the layer.
     pub fn gone(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Gone(error.into())
     }
 
+    /// The blob could not be read now.
     pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Failed(error.into())
     }
@@ -39,6 +41,7 @@ impl OriginError {
 /// A layer whose content is needed and not available.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}")]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub struct FetchError {
     pub diff_id: DiffId,
     /// The last location that was tried.
@@ -98,7 +101,9 @@ impl Read for Download<'_> {
 /// What was learned about a layer while it was fetched.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
+    /// Bytes of the uncompressed stream.
     pub stream_size: u64,
+    /// Bytes of the files' contents.
     pub content_size: u64,
 }
 

@@ -1,6 +1,6 @@
 //! Which image a user means: by a name, a digest, an ID or a prefix of one.
 
-use super::{Store, StoreError};
+use super::{Reader, StoreError};
 use crate::base::digest::ImageId;
 use crate::image::{ImageConfig, Platform, Reference, best_match};
 
@@ -9,6 +9,7 @@ const CONFIG_LIMIT: u64 = 16 << 20;
 
 /// Why a word does not identify an image.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum FindImageError {
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -21,12 +22,13 @@ pub enum FindImageError {
 /// An image, and how it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundImage {
+    /// The digest of its config.
     pub id: ImageId,
     /// The tag by which it was found; `None` if it was found by its ID.
     pub reference: Option<Reference>,
 }
 
-impl Store {
+impl Reader {
     /// The image that `word` means: a full ID, else a name, else a prefix of an ID, in docker's order.
     ///
     /// It is held, with its layers, until the store is closed.

@@ -109,6 +109,7 @@ impl History {
         }
     }
 
+    /// Removes the log of a build.
     pub fn remove_log(&self, id: &str) -> Result<(), IoError> {
         let path = self.log_path(id)?;
         match std::fs::remove_file(&path) {

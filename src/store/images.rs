@@ -2,11 +2,13 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{Store, StoreError, now};
+use super::{Reader, Store, StoreError, now};
 use crate::base::digest::{BlobDigest, ImageId};
 
+/// An image of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageRecord {
+    /// The digest of its config.
     pub id: ImageId,
     /// The manifest it was pulled or loaded with, kept as a blob.
     pub manifest: Option<BlobDigest>,
@@ -22,22 +24,8 @@ fn image_record(row: &Row<'_>) -> rusqlite::Result<ImageRecord> {
     })
 }
 
-impl Store {
-    /// Adds the image. Its config, and its manifest if it has one, must be in the store as blobs.
-    pub fn add_image(&self, id: &ImageId, manifest: Option<&BlobDigest>) -> Result<(), StoreError> {
-        self.added().insert(*id, manifest.copied());
-        if self.image(id)?.is_some_and(|known| manifest.is_none() || known.manifest.as_ref() == manifest) {
-            return Ok(());
-        }
-        self.database()
-            .prepare_cached(
-                "INSERT INTO images (id, manifest, added_at) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (id) DO UPDATE SET manifest = coalesce(excluded.manifest, manifest)",
-            )?
-            .execute(params![id.as_bytes(), manifest.map(BlobDigest::as_bytes), now()])?;
-        Ok(())
-    }
-
+impl Reader {
+    /// The record of the image.
     pub fn image(&self, id: &ImageId) -> Result<Option<ImageRecord>, StoreError> {
         Ok(self
             .database()
@@ -63,6 +51,23 @@ impl Store {
             database.prepare_cached("SELECT id, manifest, added_at FROM images ORDER BY added_at DESC, id")?;
         let rows = statement.query_map([], image_record)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Store {
+    /// Adds the image. Its config, and its manifest if it has one, must be in the store as blobs.
+    pub fn add_image(&self, id: &ImageId, manifest: Option<&BlobDigest>) -> Result<(), StoreError> {
+        self.added().insert(*id, manifest.copied());
+        if self.image(id)?.is_some_and(|known| manifest.is_none() || known.manifest.as_ref() == manifest) {
+            return Ok(());
+        }
+        self.database()
+            .prepare_cached(
+                "INSERT INTO images (id, manifest, added_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET manifest = coalesce(excluded.manifest, manifest)",
+            )?
+            .execute(params![id.as_bytes(), manifest.map(BlobDigest::as_bytes), now()])?;
+        Ok(())
     }
 
     /// Forgets the image and its tags, and removes its config and manifest. A tag that means other images too keeps

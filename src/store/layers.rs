@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{Store, StoreError};
+use super::{Reader, Store, StoreError};
 use crate::base::digest::{BlobDigest, DiffId, TreeDigest};
 use crate::base::io_error::AtPath;
+use crate::base::rights::Rights;
 
 /// What the store records about an unpacked layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerRecord {
+    /// The digest of its uncompressed stream.
     pub diff_id: DiffId,
     /// Only for layers that a step made.
     pub tree: Option<TreeDigest>,
@@ -29,9 +31,11 @@ pub struct LayerRecord {
 /// A layer's stream as a blob: as loaded or pulled, or as compressed here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerBlob {
+    /// Which blob it is.
     pub digest: BlobDigest,
     /// Bytes of the blob.
     pub size: u64,
+    /// How it is compressed.
     pub media_type: String,
     /// Bytes of the uncompressed tar stream: the code that adds a blob has read it to check the diffID.
     pub stream_size: u64,
@@ -39,7 +43,7 @@ pub struct LayerBlob {
     pub content_size: u64,
 }
 
-impl Store {
+impl Reader {
     /// The path of the unpacked layer's own folder, whether it exists or not.
     pub fn layer_path(&self, diff_id: &DiffId) -> PathBuf {
         self.root.join("layers").join(diff_id.hex())
@@ -87,8 +91,32 @@ impl Store {
         Ok(self.layer(diff_id)?.map(folders))
     }
 
+    /// The existing blobs of the layer's stream.
+    pub fn layer_blobs(&self, diff_id: &DiffId) -> Result<Vec<LayerBlob>, StoreError> {
+        self.lease(diff_id.as_bytes())?;
+        let database = self.database();
+        let mut statement = database.prepare_cached(
+            "SELECT digest, size, media_type, stream_size, content_size FROM layer_blobs
+                 WHERE diff_id = ?1 ORDER BY digest",
+        )?;
+        let rows = statement.query_map([diff_id.as_bytes()], |row| {
+            Ok(LayerBlob {
+                digest: BlobDigest::from_bytes(row.get(0)?),
+                size: row.get::<_, i64>(1)? as u64,
+                media_type: row.get(2)?,
+                stream_size: row.get::<_, i64>(3)? as u64,
+                content_size: row.get::<_, i64>(4)? as u64,
+            })
+        })?;
+        let mut blobs: Vec<LayerBlob> = rows.collect::<Result<_, _>>()?;
+        blobs.retain(|blob| self.has_blob(&blob.digest));
+        Ok(blobs)
+    }
+}
+
+impl Store {
     /// Takes the folder `directory` as the layer of `record`. If the layer is already here, the existing one is kept.
-    pub fn add_layer(&self, record: &LayerRecord, directory: &Path) -> Result<PathBuf, StoreError> {
+    pub fn add_layer(&self, _: Rights, record: &LayerRecord, directory: &Path) -> Result<PathBuf, StoreError> {
         let target = self.layer_path(&record.diff_id);
         self.lease(record.diff_id.as_bytes())?;
         let _lock = self.lock(&format!("layer-{}", record.diff_id.hex()))?;
@@ -152,28 +180,6 @@ impl Store {
                 blob.content_size as i64,
             ])?;
         Ok(())
-    }
-
-    /// The existing blobs of the layer's stream.
-    pub fn layer_blobs(&self, diff_id: &DiffId) -> Result<Vec<LayerBlob>, StoreError> {
-        self.lease(diff_id.as_bytes())?;
-        let database = self.database();
-        let mut statement = database.prepare_cached(
-            "SELECT digest, size, media_type, stream_size, content_size FROM layer_blobs
-                 WHERE diff_id = ?1 ORDER BY digest",
-        )?;
-        let rows = statement.query_map([diff_id.as_bytes()], |row| {
-            Ok(LayerBlob {
-                digest: BlobDigest::from_bytes(row.get(0)?),
-                size: row.get::<_, i64>(1)? as u64,
-                media_type: row.get(2)?,
-                stream_size: row.get::<_, i64>(3)? as u64,
-                content_size: row.get::<_, i64>(4)? as u64,
-            })
-        })?;
-        let mut blobs: Vec<LayerBlob> = rows.collect::<Result<_, _>>()?;
-        blobs.retain(|blob| self.has_blob(&blob.digest));
-        Ok(blobs)
     }
 
     /// Forgets the layer and removes its folder and blobs. The caller must have claimed the layer.

@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
-use super::{Store, StoreError};
+use super::{Reader, Store, StoreError};
 use crate::base::io_error::{AtPath, IoError};
 
 /// The leases of one open store.
@@ -84,13 +84,7 @@ fn set_lock(file: &File, offset: i64, kind: i32, wait: bool) -> io::Result<()> {
     }
 }
 
-impl Store {
-    /// From now on lookups take no leases: for callers that only remove.
-    pub fn hold_nothing(&self) {
-        self.present().clear();
-        self.leases.off.store(true, Ordering::Relaxed);
-    }
-
+impl Reader {
     /// Keeps others from removing what has this digest while this store is open. Waits for a removal in progress. Must
     /// not be called within a transaction. False if leases are off.
     pub(super) fn lease(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
@@ -105,6 +99,14 @@ impl Store {
             held.insert(offset);
         }
         Ok(true)
+    }
+}
+
+impl Store {
+    /// From now on lookups take no leases: for callers that only remove.
+    pub fn hold_nothing(&self) {
+        self.present().clear();
+        self.leases.off.store(true, Ordering::Relaxed);
     }
 
     /// Keeps others from starting to use what has this digest; `None` if it is in use.

@@ -50,6 +50,7 @@ mod ownership;
 mod recorded;
 mod removal;
 mod schema;
+#[doc(hidden)]
 pub mod snapshot;
 mod sources;
 mod staging;
@@ -70,22 +71,21 @@ use crate::base::digest::{BlobDigest, DiffId, ImageId};
 use crate::base::io_error::{AtPath, IoError};
 
 pub use blobs::BlobWriter;
-pub use build_cache::{CacheContent, CacheItem, Eviction};
-pub use check::{LayerRow, NamedBlob, damaged_database};
-pub use compressed::CompressedCopy;
+pub(crate) use build_cache::{CacheContent, CacheItem, Eviction};
+pub(crate) use check::{LayerRow, NamedBlob, damaged_database};
+pub(crate) use compressed::CompressedCopy;
 pub use durability::{SYNC_COMMAND, sync_in_background};
-pub use events::{Actor, Event, Events};
-pub use explanations::{Absence, BuildName, BuildRow};
+pub(crate) use events::{Event, Events};
+pub(crate) use explanations::{Absence, BuildName, BuildRow};
 pub use fetch::{Download, FetchError, LayerOrigin, OriginError, Sizes, Taken};
 pub use find::{FindImageError, FoundImage};
-pub use history::History;
+pub(crate) use history::History;
 pub use images::ImageRecord;
-pub use kept_steps::KeptSteps;
+pub(crate) use kept_steps::KeptSteps;
 pub use layers::{LayerBlob, LayerRecord};
 pub use locks::Lock;
-pub use ownership::{NotOwn, Weakness, claim, look_at};
-pub use recorded::{begin_recording, records_owners};
-pub use removal::ClaimedLayers;
+pub(crate) use ownership::{NotOwn, claim, look_at};
+pub(crate) use recorded::{begin_recording, records_owners};
 pub use sources::{LayerClaim, RemoteBlob, StepLayer};
 pub use staging::Staging;
 pub use tags::Tag;
@@ -95,6 +95,7 @@ pub use usage::{Usage, disk_usage};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum StoreError {
     #[error(transparent)]
     Io(#[from] IoError),
@@ -134,18 +135,55 @@ impl StoreError {
     }
 }
 
-/// An open store.
-pub struct Store {
+/// An open store, as whoever only looks has it: nothing that can be done with it changes what the store holds. What is
+/// looked at is leased, so that it stays.
+pub struct Reader {
     root: PathBuf,
     database: Mutex<Connection>,
     boot: String,
     leases: leases::Leases,
     /// Layers that were found here: they are leased, so they stay.
     present: Mutex<HashMap<DiffId, LayerRecord>>,
+}
+
+/// An open store that can be written to: names, records and blobs, which are files of its owner. Layers have files of
+/// many owners; what adds one wants [`Rights`](crate::base::rights::Rights), too.
+pub struct Store {
+    reader: Reader,
     /// Images that this process has added, with their manifests: it holds everything that they need.
     added: Mutex<HashMap<ImageId, Option<BlobDigest>>>,
     /// Fetches layers that are not local.
     origin: RwLock<Option<Arc<dyn LayerOrigin>>>,
+}
+
+impl std::ops::Deref for Store {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl Reader {
+    /// The folder that holds the store; absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of downloaded files, if there is one.
+    pub fn downloads_so_far(&self) -> Result<Option<PathBuf>, StoreError> {
+        self.hold_folder("downloads")?;
+        Ok(Some(self.root.join("downloads")).filter(|path| path.is_dir()))
+    }
+
+    fn present(&self) -> MutexGuard<'_, HashMap<DiffId, LayerRecord>> {
+        self.present.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn database(&self) -> MutexGuard<'_, Connection> {
+        // A panic in another thread cannot leave a transaction open: rusqlite rolls back on drop.
+        self.database.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
 }
 
 impl Store {
@@ -174,25 +212,19 @@ impl Store {
         schema::prepare(&mut database)?;
         // A transaction that reads first and then writes would fail if another process wrote in between.
         database.set_transaction_behavior(TransactionBehavior::Immediate);
-        let store = Self {
+        let reader = Reader {
             root,
             database: Mutex::new(database),
             boot: durability::boot_id()?,
             leases: leases::Leases::default(),
             present: Mutex::default(),
-            added: Mutex::default(),
-            origin: RwLock::default(),
         };
+        let store = Self { reader, added: Mutex::default(), origin: RwLock::default() };
         if is_new {
             store.note_boot()?;
         }
         store.remove_dead_staging();
         Ok(store)
-    }
-
-    /// The folder that holds the store; absolute.
-    pub fn root(&self) -> &Path {
-        &self.root
     }
 
     /// The folder of downloaded files, created if missing; owned by `context`.
@@ -210,17 +242,8 @@ impl Store {
         Ok(path)
     }
 
-    fn present(&self) -> MutexGuard<'_, HashMap<DiffId, LayerRecord>> {
-        self.present.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     fn added(&self) -> MutexGuard<'_, HashMap<ImageId, Option<BlobDigest>>> {
         self.added.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn database(&self) -> MutexGuard<'_, Connection> {
-        // A panic in another thread cannot leave a transaction open: rusqlite rolls back on drop.
-        self.database.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

@@ -5,23 +5,11 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::{Store, StoreError};
+use super::{Reader, Store, StoreError};
 use crate::base::digest::DiffId;
 use crate::base::io_error::AtPath;
 
-impl Store {
-    /// Stores the outline of a layer, replacing an existing one.
-    pub fn add_outline(&self, diff_id: &DiffId, outline: &[u8]) -> Result<(), StoreError> {
-        let target = self.outline_path(diff_id);
-        let folder = self.root.join("outlines");
-        std::fs::create_dir_all(&folder).at("create", &folder)?;
-        let staging = self.staging()?;
-        let new = staging.path().join("outline");
-        std::fs::write(&new, [outline, blake3::hash(outline).as_bytes()].concat()).at("write", &new)?;
-        std::fs::rename(&new, &target).at("rename", &new)?;
-        Ok(())
-    }
-
+impl Reader {
     /// The outline of a layer, if there is one. One damaged by a power loss does not count.
     pub fn outline(&self, diff_id: &DiffId) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.outline_path(diff_id);
@@ -41,6 +29,20 @@ impl Store {
 
     fn outline_path(&self, diff_id: &DiffId) -> PathBuf {
         self.root.join("outlines").join(diff_id.hex())
+    }
+}
+
+impl Store {
+    /// Stores the outline of a layer, replacing an existing one.
+    pub fn add_outline(&self, diff_id: &DiffId, outline: &[u8]) -> Result<(), StoreError> {
+        let target = self.outline_path(diff_id);
+        let folder = self.root.join("outlines");
+        std::fs::create_dir_all(&folder).at("create", &folder)?;
+        let staging = self.staging()?;
+        let new = staging.path().join("outline");
+        std::fs::write(&new, [outline, blake3::hash(outline).as_bytes()].concat()).at("write", &new)?;
+        std::fs::rename(&new, &target).at("rename", &new)?;
+        Ok(())
     }
 }
 

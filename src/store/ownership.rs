@@ -61,6 +61,7 @@ impl NotOwn {
 /// A folder above the store in which somebody else could replace the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weakness {
+    /// The folder that others may change.
     pub folder: PathBuf,
     /// Its owner; `None` if it is world-writable.
     pub owner: Option<u32>,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::OptionalExtension as _;
 
 use super::leases::Claim;
-use super::{Store, StoreError};
+use super::{Reader, Store, StoreError};
 use crate::base::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::ImageConfig;
 
@@ -18,27 +18,7 @@ pub struct ClaimedLayers<'a> {
     layers: Vec<(DiffId, Claim<'a>)>,
 }
 
-impl Store {
-    /// Claims those of `candidates`, and of their base layers, that no running process uses. Only after that is it safe
-    /// to find out what is needed.
-    pub fn claim_layers(&self, candidates: &[DiffId]) -> Result<ClaimedLayers<'_>, StoreError> {
-        let mut seen = HashSet::new();
-        let mut layers = Vec::new();
-        let mut bases = Vec::new();
-        for diff_id in candidates {
-            bases.extend(self.base_of(diff_id)?);
-        }
-        // A delta goes before its base.
-        bases.retain(|base| seen.insert(*base));
-        let others: Vec<DiffId> = candidates.iter().copied().filter(|diff_id| seen.insert(*diff_id)).collect();
-        for diff_id in others.iter().chain(&bases) {
-            if let Some(claim) = self.claim(diff_id.as_bytes())? {
-                layers.push((*diff_id, claim));
-            }
-        }
-        Ok(ClaimedLayers { store: self, layers })
-    }
-
+impl Reader {
     /// The base of this layer, trusted or not.
     fn base_of(&self, diff_id: &DiffId) -> Result<Option<DiffId>, StoreError> {
         let database = self.database();
@@ -115,16 +95,6 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Removes the blob, unless a process uses it or something in the database names it.
-    pub(super) fn remove_unused_blob(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
-        let Some(_claim) = self.claim(digest.as_bytes())? else { return Ok(false) };
-        if self.is_blob_named(digest)? {
-            return Ok(false);
-        }
-        self.remove_blob(digest)?;
-        Ok(true)
-    }
-
     fn is_blob_named(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
         let database = self.database();
         let mut statement = database.prepare_cached(
@@ -135,7 +105,40 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Claims those of `candidates`, and of their base layers, that no running process uses. Only after that is it safe
+    /// to find out what is needed.
+    pub fn claim_layers(&self, candidates: &[DiffId]) -> Result<ClaimedLayers<'_>, StoreError> {
+        let mut seen = HashSet::new();
+        let mut layers = Vec::new();
+        let mut bases = Vec::new();
+        for diff_id in candidates {
+            bases.extend(self.base_of(diff_id)?);
+        }
+        // A delta goes before its base.
+        bases.retain(|base| seen.insert(*base));
+        let others: Vec<DiffId> = candidates.iter().copied().filter(|diff_id| seen.insert(*diff_id)).collect();
+        for diff_id in others.iter().chain(&bases) {
+            if let Some(claim) = self.claim(diff_id.as_bytes())? {
+                layers.push((*diff_id, claim));
+            }
+        }
+        Ok(ClaimedLayers { store: self, layers })
+    }
+
+    /// Removes the blob, unless a process uses it or something in the database names it.
+    pub(super) fn remove_unused_blob(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
+        let Some(_claim) = self.claim(digest.as_bytes())? else { return Ok(false) };
+        if self.is_blob_named(digest)? {
+            return Ok(false);
+        }
+        self.remove_blob(digest)?;
+        Ok(true)
+    }
+}
+
 impl ClaimedLayers<'_> {
+    /// Whether there is any.
     pub fn has_any(&self) -> bool {
         !self.layers.is_empty()
     }

@@ -20,6 +20,7 @@ pub struct Staging {
 }
 
 impl Staging {
+    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -33,8 +34,8 @@ impl Drop for Staging {
 }
 
 impl Store {
+    /// A new folder below `tmp/`, which is removed with its value.
     pub fn staging(&self) -> Result<Staging, StoreError> {
-        rights::want();
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = self.root.join("tmp");
         loop {
@@ -50,8 +51,12 @@ impl Store {
         }
     }
 
-    /// Removes what dead processes left under `tmp/`.
+    /// Removes what dead processes left under `tmp/`. It may have files of many owners: without rights it is left to the
+    /// next command.
     pub(super) fn remove_dead_staging(&self) {
+        if rights::are_deferred() {
+            return;
+        }
         let Ok(entries) = std::fs::read_dir(self.root.join("tmp")) else { return };
         for entry in entries.flatten() {
             let path = entry.path();
@@ -87,6 +92,5 @@ fn is_older_than_a_minute(path: &Path) -> bool {
 
 /// Removes a tree whatever the modes of its folders are: a step may leave some that its owner cannot write to.
 pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
-    rights::want();
     foreign::remove_tree(path).map_err(|error| error.source)
 }

@@ -2,10 +2,11 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{Store, StoreError, now};
+use super::{Reader, Store, StoreError, now};
 use crate::base::digest::{BlobDigest, ImageId};
 use crate::image::Reference;
 
+/// A name, and what it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
     /// The full reference, such as `docker.io/library/cat:1.0`.
@@ -25,6 +26,7 @@ impl Tag {
         Self { name: name.to_owned(), image: *image, index: Vec::new(), annotations: None }
     }
 
+    /// Whether it means several images.
     pub fn is_index(&self) -> bool {
         !self.index.is_empty()
     }
@@ -46,6 +48,44 @@ fn no_image(error: rusqlite::Error, image: &ImageId) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::ConstraintViolation) => StoreError::NoImage(*image),
         _ => error.into(),
+    }
+}
+
+impl Reader {
+    /// The image that `name` means, or stands for if it means several.
+    pub fn tag(&self, name: &str) -> Result<Option<ImageId>, StoreError> {
+        Ok(self.read_tag_row(name)?.map(|tag| tag.image))
+    }
+
+    /// Everything that `name` means.
+    pub fn whole_tag(&self, name: &str) -> Result<Option<Tag>, StoreError> {
+        let Some(mut tag) = self.read_tag_row(name)? else { return Ok(None) };
+        let database = self.database();
+        let mut statement = database.prepare_cached("SELECT image FROM variants WHERE name = ?1 ORDER BY position")?;
+        let rows = statement.query_map([name], |row| Ok(ImageId::from_bytes(row.get(0)?)))?;
+        tag.index = rows.collect::<Result<_, _>>()?;
+        Ok(Some(tag))
+    }
+
+    fn read_tag_row(&self, name: &str) -> Result<Option<Tag>, StoreError> {
+        let query = format!("SELECT {COLUMNS} FROM tags WHERE name = ?1");
+        Ok(self.database().prepare_cached(&query)?.query_row([name], tag).optional()?)
+    }
+
+    /// All tags, ordered by name.
+    pub fn tags(&self) -> Result<Vec<Tag>, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached(&format!("SELECT {COLUMNS} FROM tags ORDER BY name"))?;
+        let mut tags: Vec<Tag> = statement.query_map([], tag)?.collect::<Result<_, _>>()?;
+        let mut statement = database.prepare_cached("SELECT name, image FROM variants ORDER BY name, position")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, ImageId::from_bytes(row.get(1)?))))?;
+        for row in rows {
+            let (name, image): (String, ImageId) = row?;
+            if let Ok(found) = tags.binary_search_by(|tag| tag.name.cmp(&name)) {
+                tags[found].index.push(image);
+            }
+        }
+        Ok(tags)
     }
 }
 
@@ -89,42 +129,6 @@ impl Store {
         drop(database);
         self.tell("tag", &tag.image, &familiar(&tag.name));
         Ok(())
-    }
-
-    /// The image that `name` means, or stands for if it means several.
-    pub fn tag(&self, name: &str) -> Result<Option<ImageId>, StoreError> {
-        Ok(self.read_tag_row(name)?.map(|tag| tag.image))
-    }
-
-    /// Everything that `name` means.
-    pub fn whole_tag(&self, name: &str) -> Result<Option<Tag>, StoreError> {
-        let Some(mut tag) = self.read_tag_row(name)? else { return Ok(None) };
-        let database = self.database();
-        let mut statement = database.prepare_cached("SELECT image FROM variants WHERE name = ?1 ORDER BY position")?;
-        let rows = statement.query_map([name], |row| Ok(ImageId::from_bytes(row.get(0)?)))?;
-        tag.index = rows.collect::<Result<_, _>>()?;
-        Ok(Some(tag))
-    }
-
-    fn read_tag_row(&self, name: &str) -> Result<Option<Tag>, StoreError> {
-        let query = format!("SELECT {COLUMNS} FROM tags WHERE name = ?1");
-        Ok(self.database().prepare_cached(&query)?.query_row([name], tag).optional()?)
-    }
-
-    /// All tags, ordered by name.
-    pub fn tags(&self) -> Result<Vec<Tag>, StoreError> {
-        let database = self.database();
-        let mut statement = database.prepare_cached(&format!("SELECT {COLUMNS} FROM tags ORDER BY name"))?;
-        let mut tags: Vec<Tag> = statement.query_map([], tag)?.collect::<Result<_, _>>()?;
-        let mut statement = database.prepare_cached("SELECT name, image FROM variants ORDER BY name, position")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, ImageId::from_bytes(row.get(1)?))))?;
-        for row in rows {
-            let (name, image): (String, ImageId) = row?;
-            if let Ok(found) = tags.binary_search_by(|tag| tag.name.cmp(&name)) {
-                tags[found].index.push(image);
-            }
-        }
-        Ok(tags)
     }
 
     /// True if there was such a tag.

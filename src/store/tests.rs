@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::*;
 use crate::base::digest::{CacheKey, TreeDigest};
+use crate::base::rights;
 
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -29,7 +30,7 @@ fn add_layer(store: &Store, byte: u8) -> LayerRecord {
     fs::create_dir(&directory).unwrap();
     fs::write(directory.join("file"), [byte]).unwrap();
     let record = layer_record(byte);
-    store.add_layer(&record, &directory).unwrap();
+    store.add_layer(rights::held().unwrap(), &record, &directory).unwrap();
     record
 }
 
@@ -43,7 +44,7 @@ fn a_layer_stays_while_another_stands_on_it() {
         let staging = store.staging().unwrap();
         let directory = staging.path().join("layer");
         fs::create_dir(&directory).unwrap();
-        store.add_layer(&upper, &directory).unwrap();
+        store.add_layer(rights::held().unwrap(), &upper, &directory).unwrap();
     };
     add_upper(&store);
     drop(store);
@@ -132,7 +133,7 @@ fn what_was_not_synced_is_not_trusted_after_another_boot() {
     store.add_cache_record(&key, &early.diff_id).unwrap();
     store.sync().unwrap();
     let late = add_layer(&store, 2);
-    store.boot = "another boot".to_owned();
+    store.reader.boot = "another boot".to_owned();
     assert!(store.cached(&key).unwrap().is_some());
     assert!(store.layer(&early.diff_id).unwrap().is_some());
     assert!(store.layer(&late.diff_id).unwrap().is_none());

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::FileType;
 
-use super::{Store, StoreError, kept_steps};
+use super::{Reader, StoreError, kept_steps};
 use crate::base::digest::{BlobDigest, DiffId};
 use crate::base::foreign::{self, Stat};
 use crate::base::io_error::AtPath;
@@ -14,7 +14,9 @@ use crate::base::io_error::AtPath;
 /// The size of each thing in the store.
 #[derive(Debug, Clone, Default)]
 pub struct Usage {
+    /// The folders of layers, with their bytes.
     pub layers: BTreeMap<DiffId, u64>,
+    /// The blobs, with their bytes.
     pub blobs: BTreeMap<BlobDigest, u64>,
     /// By folder of the store (`containers`, `volumes`, `caches`) and the name in it.
     pub others: BTreeMap<&'static str, BTreeMap<String, u64>>,
@@ -26,6 +28,7 @@ const OTHERS: [&str; 9] =
     ["containers", "volumes", "caches", "downloads", "checkouts", "contexts", "copies", "outlines", kept_steps::FOLDER];
 
 impl Usage {
+    /// Bytes of all.
     pub fn total(&self) -> u64 {
         let others = self.others.values().flat_map(BTreeMap::values).sum::<u64>();
         self.layers.values().sum::<u64>() + self.blobs.values().sum::<u64>() + others + self.rest
@@ -38,7 +41,7 @@ impl Usage {
     }
 }
 
-impl Store {
+impl Reader {
     /// Reads the size of every file.
     pub fn usage(&self) -> Result<Usage, StoreError> {
         let mut usage = Usage::default();

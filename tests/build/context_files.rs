@@ -83,3 +83,32 @@ fn a_build_that_copies_little_of_a_large_context_says_so_once() {
     std::fs::remove_file(store.work().join("ctx/.dockerignore")).unwrap();
     assert!(!store.build(&[]).ok().stderr().contains("no instruction"), "it is small");
 }
+
+#[test]
+fn what_git_ignores_is_a_hint_with_the_line_that_leaves_it_out() {
+    let store = TestStore::empty();
+    store.write("ctx/Dockerfile", "FROM scratch\nCOPY app /\n");
+    store.write("ctx/app", "a");
+    store.write("ctx/.gitignore", "*.log\n!keep.log\n/dist/\n.env\n");
+    store.write("ctx/web/.gitignore", "*.map\n");
+    store.write("ctx/dist/bundle", vec![b'd'; 4000]);
+    store.write("ctx/deep/a.log", vec![b'l'; 300]);
+    store.write("ctx/b.log", vec![b'l'; 200]);
+    store.write("ctx/keep.log", "k");
+    store.write("ctx/web/app.map", "m");
+    store.write("ctx/.env", "secret");
+    store.write("ctx/.dockerignore", ".gitignore\n.env\n");
+    let answer = store.run(&["context", "ls", "ctx"]).ok();
+    let hints = answer.stderr();
+    for hint in [
+        "hint: `/dist/` is 4kB in 1 file, ignored by git (.gitignore): the line `dist` in ",
+        "hint: `*.log` is 500B in 2 files, ignored by git (.gitignore): the line `**/*.log` in ",
+        "hint: `*.map` is 1B in 1 file, ignored by git (web/.gitignore): the line `web/**/*.map` in ",
+    ] {
+        assert!(hints.contains(hint), "{hint}: {hints}");
+    }
+    assert!(!hints.contains(".env`") && !hints.contains("keep"), "{hints}");
+    store.write("ctx/.dockerignore", "dist\n**/*.log\nweb/**/*.map\n.env\n");
+    let answer = store.run(&["context", "ls", "ctx"]).ok();
+    assert!(!answer.stderr().contains("hint"), "{}", answer.stderr());
+}

@@ -21,7 +21,7 @@ fn a_program_with_threads_starts_containers_and_enters_their_files() {
         "Image": "busybox", "Cmd": ["sh", "-c", script], "HostConfig": {"NetworkMode": "none"},
     });
     let opened = rbuild::engine::store::open(&root).unwrap();
-    let created = create(&opened, CreateRequest { name: None, platform: None, body }).unwrap();
+    let created = create(&opened, CreateRequest::new(body)).unwrap();
 
     let containers = Containers::of(&root);
     let other = std::thread::spawn(move || {

@@ -66,7 +66,7 @@ fn takes_value(option: &Arg) -> bool {
 /// The differences: `command`, `--option`, who has it.
 fn found() -> BTreeSet<String> {
     let mut commands = BTreeMap::new();
-    own_commands(&rbuild::cli::definition(), "", &mut commands);
+    own_commands(&rbuild::definition(), "", &mut commands);
     let (all, shown) = (own_options(&commands, true), own_options(&commands, false));
     let dockers = dockers_options();
     let known: BTreeSet<&str> = std::iter::once("").chain(lines(COMMANDS)).collect();
@@ -115,7 +115,7 @@ fn each_difference_from_docker_has_its_reason() {
 #[test]
 fn nothing_is_without_a_description() {
     let mut commands = BTreeMap::new();
-    own_commands(&rbuild::cli::definition(), "", &mut commands);
+    own_commands(&rbuild::definition(), "", &mut commands);
     let mut wrong = Vec::new();
     for (path, command) in &commands {
         if command.is_hide_set() {

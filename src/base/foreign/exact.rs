@@ -13,6 +13,7 @@ pub struct ExactLength<R> {
 }
 
 impl<R: Read> ExactLength<R> {
+    /// Reads `length` bytes of `inner`.
     pub fn new(inner: R, length: u64) -> Self {
         Self { inner, left: length, missing: 0 }
     }

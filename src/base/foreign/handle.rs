@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use super::{Folder, own, recorded};
 use crate::base::io_error::IoError;
 
+/// Something in a foreign tree, opened.
 #[derive(Debug)]
 pub struct Handle {
     handle: OwnedFd,
@@ -58,10 +59,12 @@ impl Handle {
         &self.shown
     }
 
+    /// The descriptor alone.
     pub fn into_fd(self) -> OwnedFd {
         self.handle
     }
 
+    /// Its status, with the owner that it is meant to have.
     pub fn stat(&self) -> Result<Stat, IoError> {
         self.stat_or_errno().map_err(self.failed("look at"))
     }
@@ -72,6 +75,7 @@ impl Handle {
         Ok(stat)
     }
 
+    /// Its type.
     pub fn kind(&self) -> Result<FileType, IoError> {
         self.kind_or_errno().map_err(self.failed("look at"))
     }
@@ -121,6 +125,7 @@ impl Handle {
         Ok(OsString::from_vec(target.into_bytes()).into())
     }
 
+    /// Gives it to a user and a group.
     pub fn set_owner(&self, uid: Uid, gid: Gid) -> Result<(), IoError> {
         recorded::set_owner_of(&self.handle, uid, gid).map_err(self.failed("change the owner of"))
     }
@@ -138,6 +143,7 @@ impl Handle {
         }
     }
 
+    /// Sets its times.
     pub fn set_times(&self, times: &Timestamps) -> Result<(), IoError> {
         rustix::fs::utimensat(&self.handle, "", times, AtFlags::EMPTY_PATH).map_err(self.failed("set the time of"))
     }

@@ -46,10 +46,12 @@ impl LinkOwners {
         std::fs::rename(&new, &path).at("rename", &new)
     }
 
+    /// User and group of the link with that inode.
     pub fn get(&self, inode: u64) -> Option<(u32, u32)> {
         self.owners.get(&inode).copied()
     }
 
+    /// Records the owner of a link.
     pub fn set(&mut self, inode: u64, owner: (u32, u32)) {
         let before = match owner {
             (0, 0) => self.owners.remove(&inode),
@@ -65,6 +67,7 @@ impl LinkOwners {
         self.set(inode, (0, 0));
     }
 
+    /// Whether no link has another owner.
     pub fn is_empty(&self) -> bool {
         self.owners.is_empty()
     }

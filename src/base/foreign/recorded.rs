@@ -35,6 +35,7 @@ pub fn record_owners() {
     IS_RECORDING.store(true, Ordering::Relaxed);
 }
 
+/// Whether this process records owners that it can't set.
 pub fn are_owners_recorded() -> bool {
     IS_RECORDING.load(Ordering::Relaxed)
 }

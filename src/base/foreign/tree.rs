@@ -78,6 +78,7 @@ impl Tree {
         Self { one_filesystem: true, ..self }
     }
 
+    /// The folder at the top.
     pub fn root(&self) -> &Folder {
         &self.root
     }
@@ -188,10 +189,12 @@ impl Drop for Kept {
 }
 
 impl LastFolder {
+    /// For the names of this tree.
     pub fn of(tree: Tree) -> Self {
         Self { tree, last: Mutex::default() }
     }
 
+    /// The tree itself.
     pub fn tree(&self) -> &Tree {
         &self.tree
     }

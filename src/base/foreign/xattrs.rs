@@ -26,6 +26,7 @@ impl Handle {
         none_where_unknown(read).map_err(self.failed("read the attributes of"))
     }
 
+    /// Sets an extended attribute.
     pub fn set_xattr(&self, name: &CStr, value: &[u8]) -> std::result::Result<(), IoError> {
         self.place().and_then(|place| set(&place, name, value)).map_err(self.failed("set an attribute of"))
     }

@@ -3,10 +3,13 @@ use std::path::PathBuf;
 
 use super::PatternError;
 use crate::base::io_error::IoError;
+use crate::base::rights::NoRights;
 use crate::image::layer::LayerError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
+    #[error(transparent)]
+    NoRights(#[from] NoRights),
     #[error(transparent)]
     Io(#[from] IoError),
     #[error("cannot read the ignore file `{}`", path.display())]

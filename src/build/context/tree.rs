@@ -255,7 +255,7 @@ impl Context {
         let (Some(directory), Some(number)) = (&self.directory, found.file) else {
             return Err(ContextError::NotFound { path: path.to_owned() });
         };
-        rights::want();
+        rights::not_deferred()?;
         let reading = now();
         let entry = &found.child.entry;
         let file = self.open_file(path)?;

@@ -14,7 +14,7 @@ mod resources;
 
 pub use align::counterparts;
 pub use conceal::{Concealer, looks_secret};
-pub use difference::{Differences, differences};
+pub use difference::differences;
 pub use fact::{Fact, FactKind, StepRecord, Value};
 pub use files::{FOLDER, FileChange, FileChangeKind, FileChanges, FileList, FileListBuilder, ListedFile};
 pub use reason::{BaseName, Reason, in_words};

@@ -35,6 +35,7 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// Reads a certificate in PEM.
     pub fn read(path: &Path) -> Result<Self, StepError> {
         let pem = std::fs::read(path).at("read", path)?;
         let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();

@@ -12,11 +12,11 @@ use super::settings::Solver;
 impl Solver<'_> {
     /// The layers of the parent, and the user that `owner` names in them.
     pub(super) fn below(&self, parent: &Stack, owner: Option<&str>) -> Result<(Vec<Lower>, Option<Owner>), StepError> {
-        let layers = parent.outlined(self.store, &|diff_id| self.outline(diff_id))?;
+        let layers = parent.outlined(self.work()?.store, &|diff_id| self.outline(diff_id))?;
         match self.owner_in(&layers, owner) {
             // The users are not in the usual files.
             Err(SnapshotError::OnlyOutlined { .. }) => {
-                let layers: Vec<Lower> = parent.unpacked(self.store)?.into_iter().map(Lower::Folder).collect();
+                let layers: Vec<Lower> = parent.unpacked(self.work()?.store)?.into_iter().map(Lower::Folder).collect();
                 let owner = self.owner_in(&layers, owner)?;
                 Ok((layers, owner))
             }
@@ -42,9 +42,10 @@ impl Solver<'_> {
         if let Some(outline) = self.store.outline(diff_id).ok().flatten().and_then(|bytes| Outline::parse(&bytes)) {
             return Some(Arc::new(outline));
         }
+        let store = self.work().ok()?.store;
         let fetched = self.remote.outline(diff_id)?.and_then(|bytes| {
             let outline = Outline::parse(&bytes).ok_or_else(|| "it is none".to_owned())?;
-            self.store.add_outline(diff_id, &bytes).map_err(|error| error.to_string())?;
+            store.add_outline(diff_id, &bytes).map_err(|error| error.to_string())?;
             Ok(outline)
         });
         match fetched {

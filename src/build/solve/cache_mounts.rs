@@ -89,7 +89,7 @@ impl Solver<'_> {
 
     /// Makes a new cache: as another machine left it, or else empty, or with the content of `from` and `source`.
     fn create_cache(&self, prepared: &Prepared<'_>, name: &str, data: &Path) -> Result<(), StepError> {
-        let staging = self.store.staging()?;
+        let staging = self.work()?.store.staging()?;
         let folder = staging.path().join("cache");
         let fetched = staging.path().join("fetched");
         std::fs::DirBuilder::new().mode(0o700).create(&fetched).at("create", &fetched)?;
@@ -126,7 +126,7 @@ impl Solver<'_> {
             fill_folder(self, stack, mount.source.as_deref().unwrap_or("/"), folder)?;
             return Ok(root);
         }
-        let view = View::of_layers(&stack.unpacked(self.store)?)?;
+        let view = View::of_layers(&stack.unpacked(self.work()?.store)?)?;
         let path = view.resolve(Path::new(""), Path::new(OWN_ROOT))?;
         let Some(entry) = view.lstat(&path)? else { return Ok(root) };
         fill_folder(self, stack, OWN_ROOT, folder)?;

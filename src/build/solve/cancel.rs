@@ -14,6 +14,7 @@ pub struct Cancellation {
 }
 
 impl Cancellation {
+    /// Whether somebody has given up.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::SeqCst)
     }

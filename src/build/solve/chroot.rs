@@ -7,7 +7,7 @@ use rustix::fs::FileType;
 
 use crate::base::foreign::{Folder, Handle};
 use crate::base::io_error::AtPath as _;
-use crate::container::sandbox::{self, Container, Isolation, Level, Mount, MountSource, Rootfs};
+use crate::container::sandbox::{self, Container, Isolation, Mount, MountSource, Rootfs};
 use crate::language::plan::{NetworkMode, RunStep, StepId};
 use crate::store::snapshot::{Draft, Scan, View, WorkingRoot, copy_folder};
 
@@ -30,11 +30,11 @@ impl Solver<'_> {
         id: StepId,
         step: &RunStep,
         mut container: Container,
-        (place, level): (&Place<'_>, Level),
+        place: &Place<'_>,
     ) -> Result<(), StepError> {
-        let (mut root, caches, before) = self.make_root(&mut container, (place, level))?;
+        let (mut root, caches, before) = self.make_root(&mut container, place)?;
         let has_network = step.network != NetworkMode::None;
-        let spawn = |container: &Container, stdio| sandbox::spawn_in_folder(container, level, has_network, stdio);
+        let spawn = |container: &Container, stdio| sandbox::spawn_in_folder(container, place.level, has_network, stdio);
         let ran = self.run_program(id, step, &container, &spawn);
         // Also after a failure, as if the cache had been mounted.
         let written = caches.iter().try_for_each(|cache| cache.write_back(&root, place.staging.path()));
@@ -59,7 +59,7 @@ impl Solver<'_> {
         &self,
         step: &RunStep,
         mut container: Container,
-        (place, level): (&Place<'_>, Level),
+        place: &Place<'_>,
         run: impl FnOnce(&Start<'_>) -> Result<(T, LeftBehind), E>,
     ) -> Result<T, E> {
         let staging = place.staging.path();
@@ -67,14 +67,14 @@ impl Solver<'_> {
         let begin = |container: &mut Container| -> Result<_, StepError> {
             std::fs::create_dir(&new).at("create", &new)?;
             Draft::new(place.lower, &new)?.finish()?;
-            let made = self.make_root(container, (&Place { upper: &new, ..*place }, level))?;
+            let made = self.make_root(container, &Place { upper: &new, ..*place })?;
             // Added after the scan, so that all of it counts as a difference to the layers below.
             made.0.add(place.upper)?;
             Ok(made)
         };
         let (root, caches, before) = begin(&mut container)?;
         let has_network = step.network != NetworkMode::None;
-        let ran = run(&|stdio| sandbox::spawn_in_folder(&container, level, has_network, stdio));
+        let ran = run(&|stdio| sandbox::spawn_in_folder(&container, place.level, has_network, stdio));
         let end = || -> Result<_, StepError> {
             caches.iter().try_for_each(|cache| cache.write_back(&root, staging))?;
             root.write_layer(&before, &View::of_layers(place.lower)?, &new)?;
@@ -91,11 +91,11 @@ impl Solver<'_> {
     fn make_root(
         &self,
         container: &mut Container,
-        (place, level): (&Place<'_>, Level),
+        place: &Place<'_>,
     ) -> Result<(WorkingRoot, Vec<Cache>, Scan), StepError> {
         check(&container.isolation)?;
-        self.network.say_level(level, self.progress);
-        let mut root = self.roots.take(place.lower)?.map_or_else(|| WorkingRoot::new(self.store), Ok)?;
+        self.network.say_level(place.level, self.progress);
+        let mut root = self.roots.take(place.lower)?.map_or_else(|| WorkingRoot::new(self.work()?.store), Ok)?;
         root.bring_to(place.lower)?;
         // The working directory, if it had to be made.
         root.add(place.upper)?;
@@ -121,7 +121,7 @@ impl Solver<'_> {
                 root.place_folder(&mount.target, (options.mode, options.uid, options.gid))?;
             }
             MountSource::Stack { stack, path } => {
-                root.place_layers(self.store, &mount.target, (&stack.lower, path))?;
+                root.place_layers(self.work()?.store, &mount.target, (&stack.lower, path))?;
             }
             MountSource::Own(kept) => {
                 let (source, number) = (Handle::open(kept)?, root.count_placed());

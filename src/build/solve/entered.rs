@@ -65,10 +65,11 @@ pub fn enter<T, E: From<StepError>>(
     prepare: impl FnOnce(&View, &mut Container) -> Result<(), E>,
     run: impl FnOnce(&Start<'_>) -> Result<(T, LeftBehind), E>,
 ) -> Result<T, E> {
-    let (staging, made) = (solver.store.staging().map_err(StepError::from)?, Made::new(solver.executed));
+    let store = solver.work().map_err(StepError::from)?.store;
+    let (staging, made) = (store.staging().map_err(StepError::from)?, Made::new(solver.executed));
     let level = solver.run.isolation.level().map_err(|error| StepError::from(SandboxError::from(error)))?;
-    let lower = step.parent.unpacked(solver.store).map_err(StepError::from)?;
-    let place = Place { lower: &lower, upper: step.upper, staging: &staging };
+    let lower = step.parent.unpacked(store).map_err(StepError::from)?;
+    let place = Place { lower: &lower, upper: step.upper, staging: &staging, level };
     let begin = || -> Result<_, StepError> {
         if std::fs::read_dir(step.upper).at("read", step.upper)?.next().is_none() {
             Draft::new(&lower, step.upper)?.finish()?;
@@ -83,7 +84,7 @@ pub fn enter<T, E: From<StepError>>(
             trust::add(authority, &view, &step.run.environment, &mut mounted)?;
         }
         let devices = devices::edits(&solver.run.devices, &step.run.devices, solver.progress)?;
-        let mut container = solver.container(step.run, user, &mounted, (&place, level))?;
+        let mut container = solver.container(step.run, user, &mounted, &place)?;
         devices::apply(&devices, &mut container, staging.path())?;
         Ok((view, container, mounted))
     };
@@ -91,7 +92,7 @@ pub fn enter<T, E: From<StepError>>(
     let (view, mut container, _mounted) = begin()?;
     prepare(&view, &mut container)?;
     if !level.has_namespaces() {
-        return solver.enter_in_folder(step.run, container, (&place, level), run);
+        return solver.enter_in_folder(step.run, container, &place, run);
     }
     let (answer, left) = run(&|stdio| sandbox::spawn(&container, stdio))?;
     left.keep_changes(step.upper)?;

@@ -6,6 +6,7 @@ use crate::base::digest::InvalidDigest;
 use crate::base::human_size;
 use crate::base::input::InputError;
 use crate::base::io_error::IoError;
+use crate::base::rights::NoRights;
 use crate::build::context::git::GitError;
 use crate::build::context::http::HttpError;
 use crate::build::context::{ContextError, SelectError};
@@ -20,11 +21,13 @@ use crate::store::snapshot::SnapshotError;
 /// A context is not available.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub struct OpenContextError {
     pub message: String,
 }
 
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum SolveError {
     /// `part` is the word of the step's instruction that the error is about, if it is a single one.
     #[error("{error}")]
@@ -34,6 +37,7 @@ pub enum SolveError {
 }
 
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum StepError {
     /// An error about one word of the step's instruction.
     #[error("{error}")]
@@ -42,6 +46,8 @@ pub enum StepError {
         #[source]
         error: Box<StepError>,
     },
+    #[error(transparent)]
+    NoRights(#[from] NoRights),
     #[error(transparent)]
     Io(#[from] IoError),
     #[error(transparent)]

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::base::digest::{CacheKey, DiffId, TreeDigest};
 use crate::base::io_error::AtPath;
-use crate::base::rights;
 use crate::build::explain::{Fact, Reason};
 use crate::image::layer::{self, KnownDigests, Marks, NothingKnown};
 use crate::language::plan::StepId;
 use crate::store::snapshot::{Stack, record_of};
-use crate::store::{LayerRecord, Lock, Staging, StepLayer};
+use crate::store::{LayerRecord, Lock, Staging, StepLayer, Store};
 
 use super::error::StepError;
 use super::executed::Executed;
@@ -20,7 +19,7 @@ use super::explain::Miss;
 use super::key;
 use super::progress::{Event, TaskEvent};
 use super::resume::Resume;
-use super::settings::Solver;
+use super::settings::{Solver, Work};
 
 /// The interval of checks whether another build has made a layer.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
@@ -149,18 +148,18 @@ impl Solver<'_> {
         if let Some(stack) = self.known_layer(made, request)? {
             return Ok(stack);
         }
-        let _lock = self.lock_step(request)?;
+        let work = self.work()?;
+        let _lock = self.lock_step(work.store, request)?;
         if let Some(stack) = self.known_layer(made, request)? {
             return Ok(stack);
         }
         if self.cancellation.is_cancelled() {
             return Err(StepError::Cancelled);
         }
-        rights::need();
         let why = self.explain(request);
         self.tell(request, Event::Started { step: request.step, why: &why });
         let begun = Instant::now();
-        let result = self.make_layer(request, make);
+        let result = self.make_layer(work, request, make);
         let took = begun.elapsed();
         let ended = match &result {
             Ok(_) => Event::Done { step: request.step, took },
@@ -170,26 +169,26 @@ impl Solver<'_> {
         self.tell(request, ended);
         if request.facts.is_some() {
             match &result {
-                Ok(layer) => self.explainer.made(request.step, took, layer),
+                Ok(layer) => self.explainer.made(work.store, request.step, took, layer),
                 Err(StepError::Cancelled) => {}
                 Err(_) => self.explainer.failed(request.step, took),
             }
         }
         let layer = result?;
-        self.store.add_cache_record(&request.key, &layer.diff_id)?;
+        work.store.add_cache_record(&request.key, &layer.diff_id)?;
         made.insert(request.key, layer);
         Ok(self.stack_with(request.parent, &layer))
     }
 
     /// Waits until no other build makes the same layer, and reports a long wait.
-    fn lock_step(&self, request: &LayerRequest<'_>) -> Result<Lock, StepError> {
+    fn lock_step(&self, store: &Store, request: &LayerRequest<'_>) -> Result<Lock, StepError> {
         let key = request.key.hex();
         // Then results of other processes are not used.
         let name = match request.ignore_cache {
             true => format!("step-{key}-{}", std::process::id()),
             false => format!("step-{key}"),
         };
-        if let Some(lock) = self.store.try_lock(&name)? {
+        if let Some(lock) = store.try_lock(&name)? {
             return Ok(lock);
         }
         let step = &self.plan.steps[request.step.0];
@@ -200,7 +199,7 @@ impl Solver<'_> {
             if self.cancellation.is_cancelled() {
                 break Err(StepError::Cancelled);
             }
-            match self.store.try_lock(&name) {
+            match store.try_lock(&name) {
                 Ok(Some(lock)) => break Ok(lock),
                 Ok(None) => {}
                 Err(error) => break Err(error.into()),
@@ -255,10 +254,11 @@ impl Solver<'_> {
 
     fn make_layer<'k>(
         &self,
+        work: Work<'_>,
         request: &LayerRequest<'_>,
         make: impl FnOnce(&Staging, &Path) -> Result<NewLayer<'k>, StepError>,
     ) -> Result<StepLayer, StepError> {
-        let staging = self.store.staging()?;
+        let staging = work.store.staging()?;
         let directory = staging.path().join("layer");
         std::fs::create_dir(&directory).at("create", &directory)?;
         let new = make(&staging, &directory)?;
@@ -268,10 +268,10 @@ impl Solver<'_> {
         let earlier = new.resume.as_ref().map_or(&nothing, |resume| &resume.marks);
         let (encoded, marks) = layer::hash_stacked(&folders, new.known.as_ref(), earlier)?;
         if let Some(resume) = new.resume {
-            resume.keep(self.store, &marks)?;
+            resume.keep(work.store, &marks)?;
         }
         let record = LayerRecord { base: new.base, ..record_of(&encoded) };
-        let layer = self.keep_layer(request, &folders[folders.len() - 1], &record, &encoded.tree)?;
+        let layer = self.keep_layer(work, request, &folders[folders.len() - 1], &record, &encoded.tree)?;
         match new.kept {
             Some(kept) if layer.diff_id == encoded.diff_id => kept(&layer.diff_id)?,
             _ => {}
@@ -283,6 +283,7 @@ impl Solver<'_> {
     /// step again with the same result changes nothing. If the cache is ignored, the layer gets a new time.
     fn keep_layer(
         &self,
+        work: Work<'_>,
         request: &LayerRequest<'_>,
         directory: &Path,
         record: &LayerRecord,
@@ -293,14 +294,14 @@ impl Solver<'_> {
         let was_there = earlier.is_some() || self.store.layer(&record.diff_id)?.is_some();
         let mut layer = StepLayer::of_record(earlier.as_ref().unwrap_or(record));
         if earlier.is_none() {
-            self.store.add_layer(record, directory)?;
-            self.store.add_tree(&below, tree, &record.diff_id)?;
+            work.store.add_layer(work.rights, record, directory)?;
+            work.store.add_tree(&below, tree, &record.diff_id)?;
         }
         if was_there {
             self.roots.has_another(directory)?;
         }
         if request.ignore_cache && was_there {
-            layer.made_at = self.store.made_again(&layer.diff_id)?;
+            layer.made_at = work.store.made_again(&layer.diff_id)?;
         }
         Ok(layer)
     }

@@ -115,7 +115,7 @@ impl Solver<'_> {
 
     fn bind(&self, prepared: &Prepared<'_>, staging: &Staging, number: usize) -> Result<sandbox::Mount, StepError> {
         let mount = &prepared.mount.mount;
-        let lower = prepared.stack.clone().unwrap_or_default().unpacked(self.store)?;
+        let lower = prepared.stack.clone().unwrap_or_default().unpacked(self.work()?.store)?;
         let source = mount.source.as_deref().unwrap_or("/");
         let view = View::of_layers(&lower)?;
         let path = view.resolve(Path::new(""), Path::new(source))?;

@@ -5,33 +5,45 @@ use std::time::Duration;
 use crate::build::explain::{Reason, Resources};
 use crate::language::plan::StepId;
 
+/// What happens to a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<'a> {
     /// The step is being executed.
     Started {
+        /// The step.
         step: StepId,
         /// Why its result is not taken from the cache.
         why: &'a [Reason],
     },
     /// The step's result was in the cache.
     Cached {
+        /// The step.
         step: StepId,
     },
     /// Output of the step's program; it may end in the middle of a line.
     Output {
+        /// The step.
         step: StepId,
+        /// What its program wrote.
         bytes: &'a [u8],
     },
+    /// It came to its end.
     Done {
+        /// The step.
         step: StepId,
+        /// How long it took.
         took: Duration,
     },
+    /// It failed; the error is the build's.
     Failed {
+        /// The step.
         step: StepId,
+        /// How long it took.
         took: Duration,
     },
     /// Another step failed, or the user cancelled the build, while this one was being executed.
     Canceled {
+        /// The step.
         step: StepId,
     },
 }
@@ -65,24 +77,37 @@ impl Event<'_> {
 /// Work besides the steps: `importing cache manifest from …`. A task is identified by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskEvent<'a> {
+    /// It begins.
     Started {
+        /// What it is called.
         task: &'a str,
     },
+    /// Something to tell of it.
     Note {
+        /// What it is called.
         task: &'a str,
+        /// One line.
         text: &'a str,
     },
     /// The number of bytes sent so far; it decreases when a transfer starts over.
     Moved {
+        /// What it is called.
         task: &'a str,
+        /// How many bytes so far.
         bytes: u64,
     },
+    /// It came to its end.
     Done {
+        /// What it is called.
         task: &'a str,
+        /// How long it took.
         took: Duration,
     },
+    /// It failed; the error is the build's.
     Failed {
+        /// What it is called.
         task: &'a str,
+        /// Why it failed.
         message: &'a str,
     },
 }
@@ -116,6 +141,7 @@ impl<'a> TaskEvent<'a> {
 
 /// Shows the progress; called from several threads.
 pub trait Progress: Sync {
+    /// Something happens to a step.
     fn event(&self, event: Event<'_>);
 
     /// Whether a program's standard error is passed to [`Self::errors`]. The two streams are then in the order in which

@@ -7,7 +7,7 @@ use crate::store::snapshot::{Stack, StackLayer};
 use crate::store::{LayerClaim, RemoteBlob, StepLayer};
 
 use super::error::StepError;
-use super::settings::Solver;
+use super::settings::{Solver, Work};
 
 /// The records of remote caches.
 pub trait RemoteRecords: Sync {
@@ -41,24 +41,25 @@ impl Solver<'_> {
         if self.distrusted.contains(&claim.diff_id) {
             return Ok(None);
         }
-        if let Some(own) = self.store.layer(&claim.diff_id)? {
+        let Work { store, rights } = self.work()?;
+        if let Some(own) = store.layer(&claim.diff_id)? {
             // If it came with an image, its tree is unknown, and later keys would differ.
             if own.tree.is_none() {
-                let path = self.store.layer_path(&claim.diff_id);
+                let path = store.layer_path(&claim.diff_id);
                 let encoded = crate::image::layer::encode(&path, std::io::sink(), &crate::image::layer::NothingKnown)?;
                 if encoded.tree != claim.tree {
                     return Ok(None);
                 }
-                self.store.add_layer(&crate::store::LayerRecord { tree: Some(encoded.tree), ..own }, &path)?;
+                store.add_layer(rights, &crate::store::LayerRecord { tree: Some(encoded.tree), ..own }, &path)?;
             }
         } else {
-            self.store.add_layer_claim(&claim)?;
+            store.add_layer_claim(&claim)?;
             for blob in &blobs {
-                self.store.add_layer_source(&claim.diff_id, blob)?;
+                store.add_layer_source(&claim.diff_id, blob)?;
             }
         }
-        if self.store.can_have_layer(&claim.diff_id)? {
-            self.store.add_cache_record(key, &claim.diff_id)?;
+        if store.can_have_layer(&claim.diff_id)? {
+            store.add_cache_record(key, &claim.diff_id)?;
         }
         Ok(Some(StepLayer::of_claim(&claim)))
     }

@@ -67,9 +67,10 @@ impl Solver<'_> {
             facts: Some(&facts),
         };
         let stack = self.layer(made, &request, |staging, directory| {
-            let lower = parent.unpacked(self.store)?;
+            let lower = parent.unpacked(self.work()?.store)?;
             let mounted = self.mount(&prepared, &MountPlace { staging, made, ignore_cache })?;
-            let place = Place { lower: &lower, upper: directory, staging };
+            let level = self.run.isolation.level().map_err(sandbox::SandboxError::from)?;
+            let place = Place { lower: &lower, upper: directory, staging, level };
             self.execute(id, step, mounted, &devices, &place)?;
             Ok(NewLayer::plain())
         })?;
@@ -88,7 +89,6 @@ impl Solver<'_> {
         devices: &cdi::Edits,
         place: &Place<'_>,
     ) -> Result<(), StepError> {
-        let level = self.run.isolation.level().map_err(sandbox::SandboxError::from)?;
         let view = View::of_layers(place.lower)?;
         let user = process_user(&view, &step.user)?;
         // The upper folder is the merged root: its attributes must be those of the root below.
@@ -102,7 +102,7 @@ impl Solver<'_> {
             trust::add(authority, &view, &step.environment, &mut mounted)?;
         }
         let foreign = foreign::check(&view, step).map_err(|error| error.about(Part::Program))?;
-        let mut container = self.container(step, user, &mounted, (place, level))?;
+        let mut container = self.container(step, user, &mounted, place)?;
         devices::apply(devices, &mut container, place.staging.path())?;
         let in_words = |error: StepError| match (&error, foreign) {
             (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => {
@@ -111,8 +111,8 @@ impl Solver<'_> {
             (StepError::Start { .. }, _) => error.about(Part::Program),
             _ => error,
         };
-        let ran = match level {
-            Level::Chroot | Level::Emulated => self.run_in_folder(id, step, container, (place, level)),
+        let ran = match place.level {
+            Level::Chroot | Level::Emulated => self.run_in_folder(id, step, container, place),
             Level::Full => {
                 self.run_program(id, step, &container, &sandbox::spawn).and_then(|ran| ran.keep_changes(place.upper))
             }
@@ -132,7 +132,7 @@ impl Solver<'_> {
         step: &RunStep,
         user: ProcessUser,
         mounted: &Mounted,
-        (place, level): (&Place<'_>, Level),
+        place: &Place<'_>,
     ) -> Result<Container, StepError> {
         let work = place.staging.path().join("work");
         std::fs::create_dir(&work).at("create", &work)?;
@@ -147,23 +147,9 @@ impl Solver<'_> {
             return Err(error.about(Part::Security));
         }
         let hostname = self.run.hostname.as_deref().unwrap_or(HOSTNAME);
-        let network = network::prepare(self, (step.network, level), hostname)?;
+        let network = network::prepare(self, (step.network, place.level), hostname)?;
         let mut mounts = network.mounts;
-        if let Some((name, text)) = &step.script {
-            mounts.push(sandbox::Mount {
-                target: Path::new("/dev/pipes").join(name),
-                source: sandbox::MountSource::File {
-                    content: text.as_bytes().to_vec(),
-                    mode: 0o755,
-                    uid: 0,
-                    gid: 0,
-                    is_program: true,
-                },
-                read_only: true,
-                shallow: false,
-                lasting: false,
-            });
-        }
+        mounts.extend(step.script.as_ref().map(|(name, text)| script(name, text)));
         mounts.extend(mounted.mounts.iter().cloned());
         let mut isolation = Isolation {
             hostname: Some(self.run.hostname.clone().unwrap_or_else(|| HOSTNAME.to_owned())),
@@ -292,6 +278,8 @@ pub(super) struct Place<'a> {
     pub(super) lower: &'a [PathBuf],
     pub(super) upper: &'a Path,
     pub(super) staging: &'a Staging,
+    /// How strongly the program is isolated.
+    pub(super) level: Level,
 }
 
 /// If a name is set twice the later value wins: a secret's over ENV's.
@@ -311,6 +299,18 @@ fn environment(step: &RunStep, user: &ProcessUser, mounted: &Mounted) -> Vec<OsS
         }
     }
     all.into_iter().map(|(name, value)| format!("{name}={value}").into()).collect()
+}
+
+/// A heredoc that is a program.
+fn script(name: &str, text: &str) -> sandbox::Mount {
+    let content = text.as_bytes().to_vec();
+    sandbox::Mount {
+        target: Path::new("/dev/pipes").join(name),
+        source: sandbox::MountSource::File { content, mode: 0o755, uid: 0, gid: 0, is_program: true },
+        read_only: true,
+        shallow: false,
+        lasting: false,
+    }
 }
 
 /// A digest of the settings that a program can see.

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use crate::base::digest::DiffId;
 use crate::base::input;
 use crate::base::io_error::IoError;
+use crate::base::rights::{NoRights, Rights};
 use crate::build::context::Context;
 use crate::build::context::git::{CommandLog, GitError, GitReference};
 use crate::build::context::http::{Authorization, HttpRequest};
 use crate::container::network::Place;
 use crate::container::sandbox::{IdRanges, IsolationChoice, Limits, ResourceLimit, Seccomp};
 use crate::language::plan::Plan;
-use crate::store::Store;
+use crate::store::{Reader, Store};
 
 use super::agent::{SshAgents, SshSource};
 use super::authority::Authority;
@@ -33,7 +34,10 @@ const SECRET_LIMIT: u64 = 500 << 10;
 /// Everything that steps use.
 pub struct Solver<'a> {
     pub plan: &'a Plan,
-    pub store: &'a Store,
+    /// What is known already.
+    pub store: &'a Reader,
+    /// Nothing where it is only probed whether all is known.
+    pub work: Option<Work<'a>>,
     pub contexts: &'a dyn Contexts,
     pub run: &'a RunSettings,
     pub network: &'a BuildNetwork,
@@ -49,6 +53,20 @@ pub struct Solver<'a> {
     pub executed: &'a Executed,
     /// Observes the results of steps, and what failed ones left behind.
     pub results: &'a dyn Results,
+}
+
+/// What it takes to execute a step.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    pub store: &'a Store,
+    pub rights: Rights,
+}
+
+impl<'a> Solver<'a> {
+    /// Asked for where something is not known, and has to be made.
+    pub(super) fn work(&self) -> Result<Work<'a>, NoRights> {
+        self.work.ok_or_else(NoRights::noted)
+    }
 }
 
 /// The build contexts, opened (and walked) when a step first needs them.
@@ -75,6 +93,7 @@ pub enum JoinedNetwork {
 
 /// How `RUN` steps are executed, the same for all of them.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct RunSettings {
     /// `--add-host`: names and addresses.
     pub extra_hosts: Vec<(String, String)>,
@@ -82,15 +101,19 @@ pub struct RunSettings {
     pub joined: Option<JoinedNetwork>,
     /// The size of `/dev/shm`, in bytes.
     pub shm_size: Option<u64>,
+    /// `--ulimit`
     pub ulimits: Vec<ResourceLimit>,
     /// The host's IDs for the users of steps, if they are remapped. The results are the same.
     pub users: Option<IdRanges>,
+    /// The limits of each program.
     pub limits: Limits,
+    /// Which system calls programs may make.
     pub seccomp: Seccomp,
     /// setuid bits and file capabilities give no privileges.
     pub no_new_privileges: bool,
     /// The required isolation of programs; not part of any key.
     pub isolation: IsolationChoice,
+    /// Secrets, by ID.
     pub secrets: BTreeMap<String, Secret>,
     /// SSH agents, by ID.
     pub ssh: BTreeMap<String, SshSource>,
@@ -98,6 +121,7 @@ pub struct RunSettings {
     pub hostname: Option<String>,
     /// Separates the cache mounts of builds; empty by default.
     pub cache_namespace: String,
+    /// Devices of the host.
     pub devices: DeviceAccess,
     /// Trusted by steps and downloads in addition to all others; not part of any key.
     pub authority: Option<Authority>,
@@ -152,6 +176,8 @@ pub struct DeviceAccess {
 /// The source of a secret's value; read when a step needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Secret {
+    /// The content of a file.
     File(PathBuf),
+    /// The value of a variable.
     Environment(String),
 }

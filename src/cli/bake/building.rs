@@ -42,7 +42,6 @@ impl From<Execution> for bake::Execution {
 
 pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Global) -> Result<ExitCode, CliError> {
     let mode = ProgressMode::wanted(args.progress, false)?;
-    let engine = build::engine_of(global);
     let mut targets = Vec::new();
     for (name, definition) in &selection.targets {
         let options = options(definition, found).map_err(|error| error.context(&format!("target {name}")))?;
@@ -52,23 +51,7 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
         });
         targets.push(Target { name: name.clone(), options, contexts: linked.collect() });
     }
-    let mut going_nowhere = Vec::new();
-    for target in &mut targets {
-        if build::work_for(&mut target.options, global, engine.clone()) {
-            going_nowhere.push(target.name.as_str());
-        }
-        if args.metadata_file.is_some() {
-            build::note_origin(&target.options, &target.name, global);
-        }
-        builder_registries::configure(&mut target.options.registry, global)?;
-        target.options.failed_outputs =
-            args.output_on_failure.iter().map(|wanted| wanted.into_folder(&target.name)).collect();
-    }
-    match going_nowhere.as_slice() {
-        [] => {}
-        [one] => build::warn_of_no_output(global, &format!("target {one}: ")),
-        several => build::warn_of_no_output(global, &format!("targets {}: ", several.join(", "))),
-    }
+    complete(&mut targets, args, global)?;
     let jobs = args.jobs.map_or(USUAL_JOBS, |jobs| jobs as usize);
     let request = Request { targets, execution: args.execution.into(), jobs };
     let session = Session::new(global, mode)?;
@@ -104,7 +87,43 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
     if !answer.failures.is_empty() && args.execution != Execution::DeferError {
         return Err(first_failure(&session, &request, answer));
     }
-    if mode == ProgressMode::Quiet {
+    print_results(args, selection, &session, &request, &answer)?;
+    Ok(tell_failures(&session, &request, answer))
+}
+
+/// What the targets get that their definitions do not say.
+fn complete(targets: &mut [Target], args: &Args, global: &Global) -> Result<(), CliError> {
+    let engine = build::engine_of(global);
+    let mut going_nowhere = Vec::new();
+    for target in targets {
+        if build::work_for(&mut target.options, global, engine.clone()) {
+            going_nowhere.push(target.name.as_str());
+        }
+        if args.metadata_file.is_some() {
+            build::note_origin(&target.options, &target.name, global);
+        }
+        builder_registries::configure(&mut target.options.registry, global)?;
+        target.options.failed_outputs =
+            args.output_on_failure.iter().map(|wanted| wanted.into_folder(&target.name)).collect();
+    }
+    match going_nowhere.as_slice() {
+        [] => {}
+        [one] => build::warn_of_no_output(global, &format!("target {one}: ")),
+        several => build::warn_of_no_output(global, &format!("targets {}: ", several.join(", "))),
+    }
+    Ok(())
+}
+
+/// What was built, for programs.
+fn print_results(
+    args: &Args,
+    selection: &Selection,
+    session: &Session,
+    request: &Request,
+    answer: &bake::Answer,
+) -> Result<(), CliError> {
+    let outcomes = || request.targets.iter().zip(&answer.outcomes);
+    if session.mode == ProgressMode::Quiet {
         for (target, built) in outcomes().filter_map(built) {
             if !selection.targets[&target.name].is_linked {
                 output::print(&format!("{}\n", build::identity(&session.store, built)?))?;
@@ -114,7 +133,7 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
     if let Some(path) = &args.metadata_file {
         write_metadata(path, &session.store, outcomes().filter_map(built))?;
     }
-    Ok(tell_failures(&session, &request, answer))
+    Ok(())
 }
 
 /// The build options of a target.

@@ -66,7 +66,6 @@ pub(super) fn read(args: &Args, global: &Global) -> Result<Found, CliError> {
             ("BAKE_LOCAL_PLATFORM".to_owned(), host_platform().to_string()),
         ]),
         home: environment.get("HOME").cloned().unwrap_or_default(),
-        folder: folder.display().to_string(),
         has_relative_paths: truth("BUILDX_BAKE_FILE_RELATIVE_PATHS")?,
         environment: environment.clone(),
     };

@@ -228,8 +228,7 @@ impl Args {
             given.outputs.iter_mut().for_each(|output| output.names.clear());
         }
         let platforms = self.platforms()?;
-        let limits = Limits { parent: self.cgroup_parent.clone(), ..self.limits.limits()? };
-        let (seccomp, no_new_privileges) = limits::security(&self.security_opt)?;
+        let run = self.run_settings()?;
         Ok(BuildOptions {
             reference: format!("{}{}", Builder::default_prefix(), new_reference()),
             context: context_source(&self.context),
@@ -256,21 +255,7 @@ impl Args {
             network: self.network,
             allow_host_network: self.network == NetworkMode::Host || self.allows("network.host"),
             allow_insecure: self.allows("security.insecure"),
-            run: RunSettings {
-                extra_hosts: self.add_hosts.iter().map(|text| values::host(text)).collect::<Result<_, _>>()?,
-                shm_size: self.shm_size,
-                ulimits: self.ulimits.iter().map(|text| values::ulimit(text)).collect::<Result<_, _>>()?,
-                limits,
-                users: modes::user_ranges(self.userns.as_deref())?,
-                seccomp,
-                no_new_privileges,
-                isolation: values::isolation(self.isolation.as_deref())?,
-                secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
-                ssh: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
-                devices: self.devices(),
-                authority: self.ca_cert.as_deref().map(Authority::read).transpose()?,
-                ..RunSettings::default()
-            },
+            run,
             engine: None,
             load: false,
             push: given.push.or_else(|| self.push.then_some(LayerFormat::Gzip)),
@@ -290,6 +275,25 @@ impl Args {
             cache_from: all(&self.cache_from, caches::source)?,
             cache_to: all(&self.cache_to, caches::target)?,
             squash: self.squash,
+        })
+    }
+
+    fn run_settings(&self) -> Result<RunSettings, CliError> {
+        let (seccomp, no_new_privileges) = limits::security(&self.security_opt)?;
+        Ok(RunSettings {
+            extra_hosts: self.add_hosts.iter().map(|text| values::host(text)).collect::<Result<_, _>>()?,
+            shm_size: self.shm_size,
+            ulimits: self.ulimits.iter().map(|text| values::ulimit(text)).collect::<Result<_, _>>()?,
+            limits: Limits { parent: self.cgroup_parent.clone(), ..self.limits.limits()? },
+            users: modes::user_ranges(self.userns.as_deref())?,
+            seccomp,
+            no_new_privileges,
+            isolation: values::isolation(self.isolation.as_deref())?,
+            secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
+            ssh: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
+            devices: self.devices(),
+            authority: self.ca_cert.as_deref().map(Authority::read).transpose()?,
+            ..RunSettings::default()
         })
     }
 

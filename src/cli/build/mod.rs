@@ -21,9 +21,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::{boolean, rights};
+use crate::base::boolean;
+use crate::base::rights::{self, NoRights};
 use crate::build::solve::Cancellation;
-use crate::build::{self, BuildError, BuildOptions, BuildResult};
+use crate::build::{self, BuildError, BuildOptions, BuildResult, Observer};
 use crate::cli::global::Global;
 use crate::cli::image::pull::with_hint;
 use crate::cli::progress::{Built, BuiltImage, Part, ProgressMode, raw_json};
@@ -70,7 +71,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let built = session.build(&options, build_error, |result| write_facts(&args, &session.store, &options, result));
     match built {
-        Err(error) if args.opens_shell() && !session.is_interrupted() => {
+        Err(error) if args.opens_shell() && !session.is_interrupted() && !rights::are_deferred() => {
             error.report();
             debug::after_failure(&session.store, &options);
             Ok(ExitCode::from(error.code()))
@@ -107,14 +108,10 @@ impl Session {
         let display = self.mode.display();
         let part = Part::of(&display, None);
         let recorder = Recorder::begin(&self.store, options, &part);
-        let built = build::build(&self.store, options, &recorder, &self.cancellation);
+        let built = self.execute(options, &recorder)?;
         let record = recorder.end(built.as_ref());
         telemetry::tell(&self.store, &record.id);
         let reported = self.report.as_deref().map_or(Ok(()), |path| report::write_to(&self.store, &record, path));
-        if built.is_err() && !self.is_interrupted() {
-            // Missing rights may be the cause.
-            rights::want();
-        }
         let result = match built.map_err(worded) {
             Ok(result) => result,
             Err(error) => {
@@ -138,6 +135,23 @@ impl Session {
         }
         display.close();
         Ok(())
+    }
+
+    /// Without rights it is only probed. What is not known already, the process with rights has to do; the error says so
+    /// to the start of the program.
+    fn execute(
+        &self,
+        options: &BuildOptions,
+        observer: &dyn Observer,
+    ) -> Result<Result<BuildResult, BuildError>, NoRights> {
+        if rights::are_deferred() {
+            match build::probe(&self.store, options, observer, &self.cancellation) {
+                Some(result) if !rights::were_missed() => return Ok(Ok(result)),
+                _ if self.is_interrupted() => return Ok(Err(BuildError::Cancelled)),
+                _ => {}
+            }
+        }
+        Ok(build::build(&self.store, rights::held()?, options, observer, &self.cancellation))
     }
 
     /// Whether the user has cancelled.

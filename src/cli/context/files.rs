@@ -101,7 +101,7 @@ fn hints(found: &Files) {
     for hint in &found.hints {
         output::say(format_args!(
             "hint: `{}` is {} in {}, {}: the line `{}` in {file} leaves it out",
-            hint.path.display(),
+            hint.name,
             human_size(hint.bytes, 3),
             counted(hint.files),
             hint.what,

@@ -1,5 +1,5 @@
-//! Shows a build when it has ended: a build that turns out to need rights that this process lacks is restarted in
-//! another process, which shows it from the start.
+//! Shows a build when it has ended: a probe that turns out to need rights that this process lacks is followed by another
+//! process, which shows the build from the start.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -26,6 +26,11 @@ impl HeldBack {
         Self { shown, held: Mutex::default() }
     }
 
+    /// Something is done: whoever does it again with rights tells it.
+    fn is_no_probe(&self) {
+        let _ = rights::held();
+    }
+
     fn hold(&self, held: Held) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).push(held);
     }
@@ -35,13 +40,12 @@ impl Progress for HeldBack {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Cached { step } => self.hold(Held::Cached(step)),
-            // Something is executed.
-            _ => rights::want(),
+            _ => self.is_no_probe(),
         }
     }
 
     fn task(&self, _: TaskEvent<'_>) {
-        rights::want();
+        self.is_no_probe();
     }
 
     fn warn(&self, text: &str) {

@@ -82,7 +82,7 @@ impl ProgressMode {
             Self::Auto if Stream::Error.is_terminal() => Box::new(Terminal::new()),
             Self::Auto | Self::Plain => Box::new(Plain::new()),
         };
-        Display::of(if rights::are_put_off() { Box::new(HeldBack::new(shown)) } else { shown })
+        Display::of(if rights::are_deferred() { Box::new(HeldBack::new(shown)) } else { shown })
     }
 
     /// Success is not reported.

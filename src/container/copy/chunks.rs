@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 
 use super::CopyError;
-use super::inside::{receive, send};
+use crate::base::framed::{receive, send};
 
 /// The size limit of a chunk.
 const MOST_BYTES: usize = 1 << 20;

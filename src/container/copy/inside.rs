@@ -1,12 +1,11 @@
 //! The process that works in the container's files.
 
 use std::ffi::OsString;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::chunks::{ChunkReader, ChunkWriter};
@@ -16,11 +15,9 @@ use super::place::place;
 use super::unpack::{Receiver, unpack};
 use super::{BUFFER, CopyError, Owners, PathStat, Place, Unpacking};
 use crate::base::foreign;
+use crate::base::framed::{receive, send};
 use crate::container::sandbox;
 use crate::container::sandbox::os_bytes;
-
-/// The size limit of a message.
-const MOST_BYTES: u32 = 1 << 20;
 
 /// Whether it could enter the container's files.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,23 +55,6 @@ pub(super) enum Order {
         path: PathBuf,
         how: Unpacking,
     },
-}
-
-pub(super) fn send<T: Serialize>(mut stream: impl Write, message: &T) -> io::Result<()> {
-    let body = serde_json::to_vec(message)?;
-    stream.write_all(&[(body.len() as u32).to_le_bytes().as_slice(), &body].concat())
-}
-
-pub(super) fn receive<T: DeserializeOwned>(mut stream: impl io::Read) -> io::Result<T> {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let length = u32::from_le_bytes(length);
-    if length > MOST_BYTES {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut body = vec![0; length as usize];
-    stream.read_exact(&mut body)?;
-    Ok(serde_json::from_slice(&body)?)
 }
 
 /// The files to work in.

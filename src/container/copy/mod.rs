@@ -35,6 +35,7 @@ pub enum Owners {
 /// How an archive is unpacked in a container.
 #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub struct Unpacking {
+    /// Whose the copies are.
     pub owners: Owners,
     /// A folder gives way to what is none, and the other way round.
     pub replaces_folders: bool,
@@ -48,8 +49,10 @@ pub struct CopyError(pub String);
 /// What is at a path in a container.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct PathStat {
+    /// The last name of the path.
     #[serde(with = "crate::container::sandbox::os_bytes")]
     pub name: std::path::PathBuf,
+    /// Bytes.
     pub size: u64,
     /// The kernel's `st_mode`.
     pub mode: u32,

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use super::chunks::{ChunkReader, ChunkWriter};
 use super::ground::{Ground, cleaned};
-use super::inside::{self, Entered, FilesOf, Order, receive, send};
+use super::inside::{self, Entered, FilesOf, Order};
 use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
 use super::{BUFFER, CopyError, Owners, PathStat, Place, Unpacking};
 use crate::base::foreign;
+use crate::base::framed::{receive, send};
 use crate::base::identity::Identity;
 use crate::base::io_error::AtPath;
 use crate::base::privacy;

@@ -1,5 +1,6 @@
 /// Why a document is not a valid host configuration, in docker's words.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum HostConfigError {
     #[error("invalid network mode: invalid container format container:<name|id>")]
     NoContainer,

@@ -25,6 +25,7 @@ pub use security::{SecurityOption, SecurityRequest};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "HostConfigDocument", into = "HostConfigDocument")]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct HostConfig {
     /// `-v` as typed, with absolute sources. The actual mounts are in the record's `mounts`.
     pub binds: Vec<String>,

@@ -6,6 +6,7 @@ const CONTAINER: &str = "container:";
 
 /// The network of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub enum NetworkMode {
     /// Unset: the first of its networks, or else the bridge.
     #[default]
@@ -73,6 +74,7 @@ impl NetworkMode {
 
 /// The PID, UTS or cgroup namespace of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub enum NamespaceMode {
     #[default]
     Own,
@@ -121,6 +123,7 @@ impl NamespaceMode {
 
 /// The IPC namespace of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub enum IpcMode {
     /// Its own; no other container may join it.
     #[default]

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::error::HostConfigError;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub enum RestartPolicy {
     #[default]
     No,
@@ -48,6 +49,7 @@ impl RestartPolicy {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct LogConfig {
     pub driver: LogDriver,
     /// The driver's options.
@@ -55,6 +57,7 @@ pub struct LogConfig {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub enum LogDriver {
     #[default]
     JsonFile,
@@ -63,6 +66,7 @@ pub enum LogDriver {
 }
 
 impl LogDriver {
+    /// Docker's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::JsonFile => "json-file",

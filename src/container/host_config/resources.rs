@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// docker's `Resources`: what `update` can change, and the rest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct Resources {
     pub cpu_shares: u64,
     /// Bytes.
@@ -70,6 +71,7 @@ impl Resources {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct PortBinding {
     #[serde(rename = "HostIp")]
     pub host_ip: String,
@@ -79,6 +81,7 @@ pub struct PortBinding {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct WeightDevice {
     pub path: String,
     pub weight: u16,
@@ -86,6 +89,7 @@ pub struct WeightDevice {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct ThrottleDevice {
     pub path: String,
     pub rate: u64,
@@ -93,6 +97,7 @@ pub struct ThrottleDevice {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct DeviceMapping {
     pub path_on_host: String,
     pub path_in_container: String,
@@ -103,6 +108,7 @@ pub struct DeviceMapping {
 /// `--gpus`, and devices named by CDI (driver `cdi`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct DeviceRequest {
     pub driver: String,
     pub count: i64,
@@ -114,6 +120,7 @@ pub struct DeviceRequest {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub struct Ulimit {
     pub name: String,
     /// -1 is unlimited.

@@ -10,6 +10,7 @@ pub struct SecurityOption(String);
 
 /// The meaning of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are docker's, under docker's names")]
 pub enum SecurityRequest<'a> {
     NoNewPrivileges(bool),
     SeccompUnconfined,
@@ -27,10 +28,12 @@ pub enum SecurityRequest<'a> {
 }
 
 impl SecurityOption {
+    /// As it was given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// Its meaning.
     pub fn request(&self) -> SecurityRequest<'_> {
         SecurityRequest::of(&self.0).expect("only what is understood becomes an option")
     }

@@ -5,20 +5,27 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The stream that a line was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
+    /// Standard output, or a terminal's.
     Stdout,
+    /// Standard error.
     Stderr,
 }
 
 /// Including its newline, unless the line was cut at 16 KiB.
 #[derive(Debug, PartialEq, Deserialize)]
 pub struct LogLine<'a> {
+    /// The text, with its newline.
     #[serde(borrow)]
     pub log: Cow<'a, str>,
+    /// Where it was written to.
     pub stream: Source,
+    /// When it was read from the program.
     pub time: jiff::Timestamp,
+    /// What the log driver adds to every line.
     #[serde(default)]
     pub attrs: BTreeMap<String, String>,
 }

@@ -18,7 +18,9 @@ const BLOCK: u64 = 64 << 10;
 pub struct Selection {
     /// Only that many of the last ones.
     pub tail: Option<usize>,
+    /// Only lines from then on.
     pub since: Option<jiff::Timestamp>,
+    /// Only lines until then.
     pub until: Option<jiff::Timestamp>,
 }
 
@@ -35,6 +37,7 @@ pub struct LogReader {
 }
 
 impl LogReader {
+    /// Opens the log at the first of the lines.
     pub fn open(settings: LogSettings, selection: Selection) -> Result<Self, ContainerError> {
         let mut reader =
             Self { settings, selection, files: VecDeque::new(), inode: 0, begun: Vec::new(), finished: false };

@@ -54,6 +54,42 @@ pub(super) struct Program {
     input_ends: bool,
 }
 
+/// A process of the program, by whatever way it was started.
+struct Begun {
+    running: Running,
+    foreign: Option<Created>,
+    working: Option<Working>,
+}
+
+/// Starts the program with its networks: by another runtime, in a working root, or in a sandbox.
+fn begin(
+    entry: &Entry,
+    container: &mut Container,
+    wiring: &mut Wiring,
+    size: (u16, u16),
+    stdio: Stdio,
+) -> Result<Begun, ContainerError> {
+    let (record, folder) = (&entry.record, entry.folder());
+    let (level, bundle) = (chroot::level(record), foreign::bundle(record, folder)?);
+    if let Some(level) = level {
+        chroot::check_place(level)?;
+        wiring.connect(record, folder)?;
+        let root = Working::make(record, folder, Some(&container.mounts))?;
+        launch::move_into(container, root.path());
+        wiring.add_warning(warning(record, level));
+        let running = sandbox::spawn_in_folder(container, level, launch::has_network(record), stdio)?;
+        return Ok(Begun { running, foreign: None, working: Some(root) });
+    }
+    let Some(bundle) = bundle else {
+        let prepared = sandbox::prepare(container, stdio)?;
+        wiring.connect(record, folder)?;
+        return Ok(Begun { running: prepared.start()?, foreign: None, working: None });
+    };
+    wiring.connect(record, folder)?;
+    let (created, running) = bundle.create(container, &record.host_config.annotations, size, stdio)?;
+    Ok(Begun { running, foreign: Some(created), working: None })
+}
+
 impl Program {
     pub(super) fn start(
         entry: &Entry,
@@ -67,30 +103,7 @@ impl Program {
         let stdio = if config.tty { Stdio::default() } else { ours.pipes(config.open_stdin).at("make", "a pipe")? };
         let [rows, columns] = entry.record.host_config.console_size;
         let size = size.unwrap_or((rows, columns));
-        let mut working = None;
-        let (mut running, foreign) =
-            match (chroot::level(&entry.record), foreign::bundle(&entry.record, entry.folder())?) {
-                (Some(level), _) => {
-                    chroot::check_place(level)?;
-                    wiring.connect(&entry.record, entry.folder())?;
-                    let root = Working::make(&entry.record, entry.folder(), Some(&container.mounts))?;
-                    launch::move_into(&mut container, root.path());
-                    working = Some(root);
-                    wiring.add_warning(warning(&entry.record, level));
-                    (sandbox::spawn_in_folder(&container, level, launch::has_network(&entry.record), stdio)?, None)
-                }
-                (None, None) => {
-                    let prepared = sandbox::prepare(&container, stdio)?;
-                    wiring.connect(&entry.record, entry.folder())?;
-                    (prepared.start()?, None)
-                }
-                (None, Some(bundle)) => {
-                    wiring.connect(&entry.record, entry.folder())?;
-                    let annotations = &entry.record.host_config.annotations;
-                    let (created, running) = bundle.create(&container, annotations, size, stdio)?;
-                    (running, Some(created))
-                }
-            };
+        let Begun { mut running, foreign, working } = begin(entry, &mut container, &mut wiring, size, stdio)?;
         for what in running.without() {
             wiring.add_warning(what.explanation().to_owned());
         }

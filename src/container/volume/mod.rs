@@ -16,5 +16,5 @@ mod volumes;
 
 pub use driver::Backing;
 pub use error::VolumeError;
-pub use record::{ANONYMOUS, VolumeRecord};
+pub use record::VolumeRecord;
 pub use volumes::{NewVolume, Volumes};

@@ -10,6 +10,7 @@ mod run;
 
 use std::sync::Arc;
 
+use crate::base::rights;
 use crate::build::solve::Cancellation;
 use crate::build::{Batch, BuildError, BuildOptions};
 use crate::store::Store;
@@ -30,7 +31,7 @@ pub fn bake(
     cancellation: &Cancellation,
 ) -> Result<Answer, BuildError> {
     let builds: Vec<&BuildOptions> = request.targets.iter().map(|target| &target.options).collect();
-    let batch = Batch::new(store, &builds)?;
+    let batch = Batch::new(store, rights::held()?, &builds)?;
     // A failed target stops the others, but not the caller.
     let stop = Arc::new(Cancellation::default());
     let stopped = stop.clone();

@@ -7,6 +7,7 @@ pub const USUAL_JOBS: usize = 16;
 
 /// What to build, and how.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Request {
     /// The targets; the outcomes have the same order.
     pub targets: Vec<Target>,

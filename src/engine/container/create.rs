@@ -27,6 +27,7 @@ const PREDEFINED: [&str; 4] = ["bridge", "default", "host", "none"];
 const LEAST_HEALTH_DURATION: i64 = 1_000_000;
 
 /// The request.
+#[non_exhaustive]
 pub struct CreateRequest {
     /// `None` for a generated name.
     pub name: Option<String>,
@@ -34,6 +35,25 @@ pub struct CreateRequest {
     pub platform: Option<Platform>,
     /// docker's `ContainerConfig` with `HostConfig` and `NetworkingConfig`, without nulls.
     pub body: Value,
+}
+
+impl CreateRequest {
+    /// A container with a name that is made up, for this machine.
+    ///
+    /// ```no_run
+    /// use rbuild::engine::container::{CreateRequest, create};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = rbuild::engine::store::open("/var/lib/rbuild".as_ref())?;
+    /// let body = serde_json::json!({"Image": "debian:12", "Cmd": ["true"]});
+    /// let created = create(&store, CreateRequest::new(body))?;
+    /// println!("{}", created.entry.record.id);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(body: Value) -> Self {
+        Self { name: None, platform: None, body }
+    }
 }
 
 /// A new container, with warnings for its user.
@@ -155,6 +175,23 @@ fn has_address(config: &EndpointConfig) -> bool {
     config.ipam_config.as_ref().is_some_and(|ipam| !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty())
 }
 
+fn check_network(name: &str, config: &EndpointConfig) -> Result<(), RequestError> {
+    let refused = |error| RequestError::refused(format!("invalid config for network {name}: {}", chain(&error)));
+    endpoint_request(name, config, &[]).map_err(refused)?;
+    if PREDEFINED.contains(&name) { check_predefined(name, config) } else { Ok(()) }
+}
+
+fn warn(host: &HostConfig, warnings: &mut Vec<String>) {
+    if host.network_mode == NetworkMode::Host && (host.publish_all_ports || !host.port_bindings.is_empty()) {
+        warnings.push("Published ports are discarded when using host network mode".to_owned());
+    }
+    if host.resources.oom_kill_disable == Some(true) && host.resources.memory == 0 {
+        let text = "OOM killer is disabled for the container, but no memory limit is set, this can result in the system \
+                    running out of resources.";
+        warnings.push(text.to_owned());
+    }
+}
+
 fn options(
     body: Body,
     run: RunConfig,
@@ -173,21 +210,8 @@ fn options(
                     instead.";
         warnings.push(text.to_owned());
     }
-    for (name, config) in &networks {
-        let refused = |error| RequestError::refused(format!("invalid config for network {name}: {}", chain(&error)));
-        endpoint_request(name, config, &[]).map_err(refused)?;
-        if PREDEFINED.contains(&name.as_str()) {
-            check_predefined(name, config)?;
-        }
-    }
-    if host.network_mode == NetworkMode::Host && (host.publish_all_ports || !host.port_bindings.is_empty()) {
-        warnings.push("Published ports are discarded when using host network mode".to_owned());
-    }
-    if host.resources.oom_kill_disable == Some(true) && host.resources.memory == 0 {
-        let text = "OOM killer is disabled for the container, but no memory limit is set, this can result in the system \
-                    running out of resources.";
-        warnings.push(text.to_owned());
-    }
+    networks.iter().try_for_each(|(name, config)| check_network(name, config))?;
+    warn(&host, warnings);
     if host.network_mode.container().is_some() && !body.hostname.is_empty() {
         return Err(RequestError::refused("conflicting options: hostname and the network mode"));
     }

@@ -12,6 +12,7 @@ use crate::store::Store;
 
 /// Which containers to list.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ListRequest {
     /// Also those that don't run.
     pub all: bool,

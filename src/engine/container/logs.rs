@@ -14,6 +14,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Which lines to read.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct LogRequest {
     /// The selection among the existing lines.
     pub selection: Selection,

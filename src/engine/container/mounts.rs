@@ -263,7 +263,6 @@ fn is_outside(subpath: &str) -> bool {
 
 /// Parses an entry of docker's `Mounts`.
 pub fn mount_of(value: &Value) -> Result<MountPoint, RequestError> {
-    let wrong = |text: String| RequestError::refused(format!("invalid mount config for type {text}"));
     let typed = Typed::deserialize(value).map_err(|error| RequestError::refused(format!("invalid mount: {error}")))?;
     let kind = typed.kind.as_str();
     if !MOUNT_KINDS.iter().any(|(known, _)| *known == kind) {
@@ -280,88 +279,97 @@ pub fn mount_of(value: &Value) -> Result<MountPoint, RequestError> {
         target => wrong(format!("\"{kind}\": invalid mount path: '{target}' mount path must be absolute")),
     })?;
     let plain = MountPoint { destination, writable: !typed.read_only, ..MountPoint::default() };
-    let mount = match kind {
-        "bind" => {
-            let options = typed.bind_options;
-            if typed.source.is_empty() {
-                return Err(wrong("\"bind\": field Source must not be empty".to_owned()));
-            }
-            if !typed.source.starts_with('/') {
-                let text = format!("\"bind\": invalid mount path: '{}' mount path must be absolute", typed.source);
-                return Err(wrong(text));
-            }
-            if !options.propagation.is_empty() && !PROPAGATIONS.contains(&options.propagation.as_str()) {
-                return Err(wrong(format!("\"bind\": invalid propagation mode: {}", options.propagation)));
-            }
-            let source = PathBuf::from(&typed.source);
-            if !options.create_mountpoint && !source.exists() {
-                let text = format!("\"bind\": bind source path does not exist: {}", typed.source);
-                return Err(wrong(text));
-            }
-            let usual = || "rprivate".to_owned();
-            MountPoint {
-                source,
-                create_source: options.create_mountpoint,
-                propagation: Some(options.propagation).filter(|mode| !mode.is_empty()).unwrap_or_else(usual),
-                non_recursive: options.non_recursive,
-                read_only_depth: match options.read_only_non_recursive {
-                    true => ReadOnlyDepth::Shallow,
-                    false => ReadOnlyDepth::Recursive,
-                },
-                ..plain
+    match kind {
+        "bind" => bind(typed, plain),
+        "volume" => named_volume(typed, plain),
+        "tmpfs" => tmpfs(&typed, plain),
+        "image" => image(typed, plain),
+        other => Err(wrong(format!("\"{other}\": mount type unknown"))),
+    }
+}
+
+fn wrong(text: impl std::fmt::Display) -> RequestError {
+    RequestError::refused(format!("invalid mount config for type {text}"))
+}
+
+fn bind(typed: Typed, plain: MountPoint) -> Result<MountPoint, RequestError> {
+    let options = typed.bind_options;
+    if typed.source.is_empty() {
+        return Err(wrong("\"bind\": field Source must not be empty"));
+    }
+    if !typed.source.starts_with('/') {
+        let text = format!("\"bind\": invalid mount path: '{}' mount path must be absolute", typed.source);
+        return Err(wrong(text));
+    }
+    if !options.propagation.is_empty() && !PROPAGATIONS.contains(&options.propagation.as_str()) {
+        return Err(wrong(format!("\"bind\": invalid propagation mode: {}", options.propagation)));
+    }
+    let source = PathBuf::from(&typed.source);
+    if !options.create_mountpoint && !source.exists() {
+        return Err(wrong(format!("\"bind\": bind source path does not exist: {}", typed.source)));
+    }
+    let usual = || "rprivate".to_owned();
+    Ok(MountPoint {
+        source,
+        create_source: options.create_mountpoint,
+        propagation: Some(options.propagation).filter(|mode| !mode.is_empty()).unwrap_or_else(usual),
+        non_recursive: options.non_recursive,
+        read_only_depth: match options.read_only_non_recursive {
+            true => ReadOnlyDepth::Shallow,
+            false => ReadOnlyDepth::Recursive,
+        },
+        ..plain
+    })
+}
+
+fn named_volume(typed: Typed, plain: MountPoint) -> Result<MountPoint, RequestError> {
+    check_volume_name(&typed.source)?;
+    if typed.source.is_empty() && typed.read_only {
+        return Err(wrong("\"volume\": must not set ReadOnly mode when using anonymous volumes"));
+    }
+    let VolumeOptions { no_copy, labels, subpath, driver_config } = typed.volume_options;
+    if is_outside(&subpath) {
+        return Err(wrong("\"volume\": subpath must be a relative path within the volume"));
+    }
+    let driver = if driver_config.name.is_empty() { "local".to_owned() } else { driver_config.name };
+    let volume = crate::container::VolumeUse { no_copy, subpath, options: driver_config.options, labels };
+    Ok(MountPoint { kind: MountKind::Volume, name: typed.source, driver, volume, mode: "z".to_owned(), ..plain })
+}
+
+fn tmpfs(typed: &Typed, plain: MountPoint) -> Result<MountPoint, RequestError> {
+    if !typed.source.is_empty() {
+        return Err(wrong("\"tmpfs\": field Source must not be specified"));
+    }
+    let MemoryOptions { size_bytes, mode, options } = &typed.tmpfs_options;
+    let mut usual = TmpfsOptions { no_exec: true, ..TmpfsOptions::default() };
+    for option in options {
+        match option.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["exec"] => usual.no_exec = false,
+            ["noexec"] => usual.no_exec = true,
+            ref other => {
+                let name = other.first().copied().unwrap_or_default();
+                return Err(wrong(format!("\"tmpfs\": invalid option: {name}")));
             }
         }
-        "volume" => {
-            check_volume_name(&typed.source)?;
-            if typed.source.is_empty() && typed.read_only {
-                return Err(wrong("\"volume\": must not set ReadOnly mode when using anonymous volumes".to_owned()));
-            }
-            let VolumeOptions { no_copy, labels, subpath, driver_config } = typed.volume_options;
-            if is_outside(&subpath) {
-                let text = "\"volume\": subpath must be a relative path within the volume";
-                return Err(wrong(text.to_owned()));
-            }
-            let driver = if driver_config.name.is_empty() { "local".to_owned() } else { driver_config.name };
-            let volume = crate::container::VolumeUse { no_copy, subpath, options: driver_config.options, labels };
-            let mode = "z".to_owned();
-            MountPoint { kind: MountKind::Volume, name: typed.source, driver, volume, mode, ..plain }
-        }
-        "tmpfs" => {
-            if !typed.source.is_empty() {
-                return Err(wrong("\"tmpfs\": field Source must not be specified".to_owned()));
-            }
-            let MemoryOptions { size_bytes, mode, options } = typed.tmpfs_options;
-            let mut usual = TmpfsOptions { no_exec: true, ..TmpfsOptions::default() };
-            for option in &options {
-                match option.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                    ["exec"] => usual.no_exec = false,
-                    ["noexec"] => usual.no_exec = true,
-                    ref other => {
-                        let name = other.first().copied().unwrap_or_default();
-                        return Err(wrong(format!("\"tmpfs\": invalid option: {name}")));
-                    }
-                }
-            }
-            let tmpfs = TmpfsOptions {
-                size: Some(size_bytes).filter(|size| *size > 0),
-                mode: if mode == 0 { usual.mode } else { mode },
-                ..usual
-            };
-            MountPoint { kind: MountKind::Tmpfs, tmpfs: Some(tmpfs), ..plain }
-        }
-        "image" => {
-            if typed.source.is_empty() {
-                return Err(wrong("\"image\": it needs a source, the image's name".to_owned()));
-            }
-            if is_outside(&typed.image_options.subpath) {
-                return Err(wrong("\"image\": image-subpath is a relative path within the image".to_owned()));
-            }
-            let image = crate::container::MountedImage { subpath: typed.image_options.subpath, ..Default::default() };
-            MountPoint { kind: MountKind::Image, name: typed.source, writable: false, image, ..plain }
-        }
-        other => return Err(wrong(format!("\"{other}\": mount type unknown"))),
+    }
+    let tmpfs = TmpfsOptions {
+        size: Some(*size_bytes).filter(|size| *size > 0),
+        mode: if *mode == 0 { usual.mode } else { *mode },
+        ..usual
     };
-    Ok(mount)
+    Ok(MountPoint { kind: MountKind::Tmpfs, tmpfs: Some(tmpfs), ..plain })
+}
+
+fn image(typed: Typed, plain: MountPoint) -> Result<MountPoint, RequestError> {
+    if typed.source.is_empty() {
+        return Err(wrong("\"image\": it needs a source, the image's name"));
+    }
+    let subpath = typed.image_options.subpath;
+    if is_outside(&subpath) {
+        return Err(wrong("\"image\": image-subpath is a relative path within the image"));
+    }
+    let image = crate::container::MountedImage { subpath, ..Default::default() };
+    Ok(MountPoint { kind: MountKind::Image, name: typed.source, writable: false, image, ..plain })
 }
 
 /// As an entry of docker's `HostConfig.Mounts`.

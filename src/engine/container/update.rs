@@ -4,6 +4,7 @@ use super::{RequestError, check_resources};
 use crate::container::{Containers, Entry, Resources, RestartPolicy};
 
 /// The request.
+#[non_exhaustive]
 pub struct UpdateRequest<'a> {
     /// Changes the limits.
     pub apply: &'a dyn Fn(&mut Resources),

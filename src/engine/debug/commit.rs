@@ -6,8 +6,9 @@ use super::{DebugError, Found};
 use crate::base::digest::{DiffId, ImageId};
 use crate::base::io_error::AtPath as _;
 use crate::base::privacy;
+use crate::base::rights;
 use crate::base::side_by_side::with_deep_stack;
-use crate::image::layer::{self, NothingKnown};
+use crate::image::layer::{self, LayerError, NothingKnown};
 use crate::image::{History, ImageConfig, Reference, host_platform};
 use crate::store::Store;
 use crate::store::snapshot::{Stack, View, copy_tree, record_of};
@@ -35,7 +36,7 @@ fn make_layer(store: &Store, below: &Stack, upper: &std::path::Path) -> Result<D
     copy_tree(upper, &directory, &HashSet::new())?;
     layer::normalise(&directory, &View::of_layers(&below.unpacked(store)?)?, None)?;
     let record = record_of(&layer::encode(&directory, std::io::sink(), &NothingKnown)?);
-    store.add_layer(&record, &directory)?;
+    store.add_layer(rights::held().map_err(LayerError::from)?, &record, &directory)?;
     Ok(record.diff_id)
 }
 

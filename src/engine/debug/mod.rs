@@ -44,6 +44,7 @@ pub enum Program {
 
 /// The request.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Request {
     /// The program to run.
     pub program: Program,

@@ -11,6 +11,7 @@ use crate::store::Store;
 
 /// The request.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct CommitRequest {
     /// A name, an ID or a prefix of one.
     pub container: String,

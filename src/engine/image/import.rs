@@ -16,6 +16,7 @@ use crate::transport::archive::{self, Import};
 
 /// The request.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ImportRequest {
     /// The image's name, if any.
     pub name: Option<Reference>,

@@ -13,6 +13,7 @@ use crate::store::Store;
 
 /// Which images to list.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ListRequest {
     /// `KEY=VALUE`
     pub filters: Vec<String>,

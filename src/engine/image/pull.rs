@@ -12,6 +12,7 @@ use crate::transport::registry::{
 
 /// The request.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PullRequest {
     /// As it was typed: without a tag if none was given.
     pub name: Reference,
@@ -46,6 +47,27 @@ pub trait PullWatcher: Sync {
 }
 
 /// Pulls and names the images.
+///
+/// ```no_run
+/// use rbuild::engine::image::pull::{PullRequest, PullWatcher, pull};
+/// use rbuild::image::Reference;
+/// use rbuild::transport::registry::{Client, Progress, Settings, Silent};
+///
+/// struct Unwatched;
+///
+/// impl PullWatcher for Unwatched {
+///     fn layers(&self, _: &Reference) -> Box<dyn Progress + '_> {
+///         Box::new(Silent)
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = rbuild::engine::store::open("/var/lib/rbuild".as_ref())?;
+/// let client = Client::new(&Settings::from_environment()?)?;
+/// pull(&store, &client, &PullRequest::new("debian:12".parse()?), &Unwatched)?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn pull(
     store: &Store,
     client: &Client,

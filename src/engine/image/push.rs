@@ -8,6 +8,7 @@ use crate::transport::transfer::Outgoing;
 
 /// The request.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PushRequest {
     /// As it was typed: without a tag if none was given.
     pub name: Reference,
@@ -18,6 +19,11 @@ pub struct PushRequest {
 }
 
 impl PushRequest {
+    /// The image of that name, for all platforms that the store has of it.
+    pub fn new(name: Reference) -> Self {
+        Self { name, all_tags: false, platform: None }
+    }
+
     /// Refuses names that can't be pushed from any store.
     pub fn check(&self) -> Result<(), ImageError> {
         if self.name.digest().is_some() {

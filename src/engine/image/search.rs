@@ -6,6 +6,7 @@ use crate::transport::registry::{Client, Found};
 
 /// The request.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct SearchRequest {
     /// A term; with a registry as its prefix, as in `localhost:5000/word`, that registry is searched.
     pub term: String,

@@ -20,6 +20,7 @@ pub const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Which events to report.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct EventsRequest {
     /// See [`FILTERS`].
     pub filters: Filters,

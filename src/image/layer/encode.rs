@@ -120,7 +120,7 @@ fn encode_from<P: AsRef<Path>>(
     known: &dyn KnownDigests,
     earlier: &Marks,
 ) -> Result<(Encoded, Marks), LayerError> {
-    rights::need();
+    rights::held()?;
     let open = |folder: &P| directory::open_root(folder.as_ref()).at("open", folder.as_ref());
     let roots: Vec<OwnedFd> = folders.iter().rev().map(open).collect::<Result<_, _>>()?;
     let shown = folders.last().map_or(Path::new(""), AsRef::as_ref);

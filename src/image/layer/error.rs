@@ -2,11 +2,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::io_error::IoError;
+use crate::base::rights::NoRights;
 
 /// Errors between a tar stream and a layer directory. Names of entries are shown lossily, because they may be any
 /// bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
+    #[error(transparent)]
+    NoRights(#[from] NoRights),
     #[error(transparent)]
     Io(#[from] IoError),
     /// The tar stream could not be read (or decompressed).

@@ -52,8 +52,6 @@ pub enum BakeError {
     Compose { reason: String },
     #[error("{0}")]
     ComposeModel(String),
-    #[error("target {target}: {source}")]
-    Target { target: String, source: Box<Self> },
     #[error("infinite loop from {from} to {to}")]
     Loop { from: String, to: String },
     #[error("{0}")]

@@ -26,14 +26,14 @@ use std::collections::BTreeMap;
 
 pub use check::{Ground, check};
 pub use definition::Variable;
-pub use entries::{Attestation, CacheEntry, Output, Secret, Ssh, parse_bool};
+pub use entries::{CacheEntry, Output, parse_bool};
 pub use error::{BakeError, Place};
 pub use files::{BakeFile, DEFAULT_NAMES, is_remote};
 pub use functions::fields;
-pub use print::{Listed, listed_json, variables_json};
+pub use print::{listed_json, variables_json};
 pub use remote::Remote;
 pub use resolve::{Entitlements, Needed, Overrides, Selection};
-pub use target::{Config, Group, Target};
+pub use target::{Config, Target};
 
 /// Access to files that a compose file refers to.
 pub trait Sources: Sync {
@@ -55,8 +55,6 @@ pub struct World {
     /// Predefined names.
     pub built_in: BTreeMap<String, String>,
     pub home: String,
-    /// The working folder.
-    pub folder: String,
     /// Contexts are relative to the file that names them.
     pub has_relative_paths: bool,
 }

@@ -175,7 +175,31 @@ impl<'a> Copy<'a> {
             }
             self.links.insert(identity, path.to_owned());
         }
-        let (source, copy) = match kind {
+        let (source, copy) = self.make(source, &stat, is_there, to, path)?;
+        if self.watched.contains(&identity) {
+            let made = copy.stat()?;
+            self.found.insert(identity, (made.st_dev, made.st_ino));
+        }
+        if let Owners::Into(owners) = &self.owners
+            && is_beside
+        {
+            owners.borrow_mut().set(copy.stat()?.st_ino, (stat.st_uid, stat.st_gid));
+            return to.set_times(name, &times_of(&stat));
+        }
+        self.attributes(&stat, &source, &copy)
+    }
+
+    /// Makes the copy with its content. Returns both as they are opened then.
+    fn make(
+        &mut self,
+        source: Handle,
+        stat: &Stat,
+        is_there: bool,
+        to: &Folder,
+        path: &Path,
+    ) -> Result<(Handle, Handle), IoError> {
+        let name = path.file_name().unwrap_or_default();
+        Ok(match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
                 if !is_there {
                     to.make_folder(name, 0o700)?;
@@ -208,18 +232,7 @@ impl<'a> Copy<'a> {
                 to.make_node(name, kind, stat.st_mode & 0o7777, stat.st_rdev)?;
                 (source, to.handle(name)?)
             }
-        };
-        if self.watched.contains(&identity) {
-            let made = copy.stat()?;
-            self.found.insert(identity, (made.st_dev, made.st_ino));
-        }
-        if let Owners::Into(owners) = &self.owners
-            && is_beside
-        {
-            owners.borrow_mut().set(copy.stat()?.st_ino, (stat.st_uid, stat.st_gid));
-            return to.set_times(name, &times_of(&stat));
-        }
-        self.attributes(&stat, &source, &copy)
+        })
     }
 
     /// Removes what the copy has under the name, unless it is a folder to be merged with another one. Returns whether

@@ -40,11 +40,14 @@ pub use working::{Placed, Scan, WorkingRoot};
 
 use crate::base::digest::DiffId;
 use crate::base::io_error::IoError;
+use crate::base::rights::NoRights;
 use crate::image::layer::LayerError;
 use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
+    #[error(transparent)]
+    NoRights(#[from] NoRights),
     #[error(transparent)]
     Io(#[from] IoError),
     #[error(transparent)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Lower, Outline, SnapshotError, StackLayer, outline_of};
 use crate::base::digest::DiffId;
 use crate::base::io_error::AtPath;
-use crate::base::rights;
+use crate::base::rights::{self, Rights};
 use crate::base::side_by_side::side_by_side;
 use crate::image::layer::{self, Applied, ApplyOptions, Decoder, Encoded, NothingKnown};
 use crate::store::{self, FetchError, LayerClaim, LayerRecord, OriginError, Sizes, Staging, Store, StoreError};
@@ -83,12 +83,14 @@ pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<Vec<PathBuf>, SnapshotE
     if let Some(folders) = store.layer_folders(diff_id)? {
         return Ok(folders);
     }
+    // Before anything is fetched: a blob that can't be unpacked here is no wrong one.
+    let rights = rights::held()?;
     let _lock = store.lock(&format!("unpack-{}", diff_id.hex()))?;
     if let Some(folders) = store.layer_folders(diff_id)? {
         return Ok(folders);
     }
     let claim = store.layer_claim(diff_id)?;
-    let unpacking = Unpacking { store, diff_id: *diff_id, claim };
+    let unpacking = Unpacking { store, rights, diff_id: *diff_id, claim };
     let unpacked = match store.layer_blobs(diff_id)?.into_iter().next() {
         Some(blob) => {
             let path = store.blob_path(&blob.digest);
@@ -103,6 +105,7 @@ pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<Vec<PathBuf>, SnapshotE
 
 struct Unpacking<'a> {
     store: &'a Store,
+    rights: Rights,
     diff_id: DiffId,
     /// What a cache says about the layer.
     claim: Option<LayerClaim>,
@@ -133,7 +136,6 @@ impl Unpacking<'_> {
 
     /// Unpacks and checks the blob of `size` bytes, if the size is known. `shown` is its name in errors.
     fn run(&self, blob: impl Read + Send, size: u64, shown: &str) -> Result<Unpacked, SnapshotError> {
-        rights::need();
         let staging = self.store.staging()?;
         let directory = staging.path().join("layer");
         let unpack_error = |source| SnapshotError::Unpack { diff_id: self.diff_id, source: Box::new(source) };
@@ -169,7 +171,7 @@ impl Unpacking<'_> {
         if tree != claimed {
             self.store.distrust_layer(&self.diff_id)?;
         }
-        let path = self.store.add_layer(&record, &directory)?;
+        let path = self.store.add_layer(self.rights, &record, &directory)?;
         drop(staging);
         // The layer may be removed and still be known: its outline then saves another fetch.
         if !self.store.layer_sources(&self.diff_id)?.is_empty()

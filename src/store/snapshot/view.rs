@@ -49,7 +49,7 @@ pub struct View {
 impl View {
     /// A view of the folders `layers`, the lowest first, which may change meanwhile.
     pub fn open(layers: &[PathBuf]) -> Result<Self, SnapshotError> {
-        rights::need();
+        rights::held()?;
         let open = |path: &PathBuf| Ok(Tree::Changing(Arc::new(LayerFolder::changing(path)?)));
         Ok(Self::of(layers.iter().rev().map(open).collect::<Result<_, SnapshotError>>()?))
     }
@@ -69,7 +69,7 @@ impl View {
 
     /// A view of finished layers, the lowest first, some of which may be only outlined.
     pub fn over(layers: &[Lower]) -> Result<Self, SnapshotError> {
-        rights::need();
+        rights::held()?;
         let open = |layer: &Lower| {
             Ok(match layer {
                 Lower::Folder(path) => Tree::Finished(FinishedLayer::open(path)?),

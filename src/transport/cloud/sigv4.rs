@@ -10,8 +10,11 @@ use crate::base::hex;
 /// The signing key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
+    /// Names the key.
     pub access_key_id: String,
+    /// Signs.
     pub secret_access_key: String,
+    /// Goes with keys that expire.
     pub session_token: Option<String>,
 }
 

@@ -14,7 +14,7 @@ mod temporary;
 use std::collections::HashSet;
 
 pub use error::CopyError;
-pub use place::{InvalidPlace, Place};
+pub use place::Place;
 
 use source::Source;
 use target::Target;

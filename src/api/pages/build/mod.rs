@@ -20,8 +20,9 @@ use crate::api::response::Response;
 use crate::api::service::Service;
 use crate::base::digest::ImageId;
 use crate::base::io_error::AtPath;
+use crate::base::rights;
 use crate::build::solve::{Cancellation, JoinedNetwork};
-use crate::build::{self, BuildOptions, BuildResult, ContextSource};
+use crate::build::{self, BuildError, BuildOptions, BuildResult, ContextSource};
 use crate::engine::Uncounted;
 use crate::engine::build::is_cache_there;
 use crate::engine::container::join_network;
@@ -74,7 +75,8 @@ pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiEr
             options.no_cache = NoCache::Always;
         }
         let classic = Classic::new(messages, quiet);
-        let built = build::build(&store, &options, &classic, &cancellation);
+        let built = rights::held().map_err(BuildError::from);
+        let built = built.and_then(|rights| build::build(&store, rights, &options, &classic, &cancellation));
         // The context is no longer needed.
         drop(received);
         finish((&store, &options, &known), messages, (&classic, built))

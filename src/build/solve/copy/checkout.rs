@@ -17,9 +17,9 @@ use crate::base::io_error::AtPath;
 use crate::build::context::git::{self, CheckOut, GitReference, Resolved};
 use crate::build::context::{Context, ContextError, IgnorePatterns, Wanted};
 use crate::image::layer::FileKind;
-use crate::store::Store;
 
 use super::super::error::StepError;
+use super::super::settings::Solver;
 
 const FOLDER: &str = "checkouts";
 const FILES: &str = "files";
@@ -27,14 +27,15 @@ const REPOSITORY: &str = "repository";
 const SUM: &str = "sum";
 
 /// The repository at the requested commit.
-pub(super) fn of(store: &Store, wanted: &GitReference, how: CheckOut) -> Result<Context, StepError> {
+pub(super) fn of(solver: &Solver<'_>, wanted: &GitReference, how: CheckOut) -> Result<Context, StepError> {
     let resolved = git::resolve(wanted)?;
     let name = name(wanted, &resolved, how);
-    store.hold_folder(FOLDER)?;
-    let kept = store.root().join(FOLDER).join(&name);
+    solver.store.hold_folder(FOLDER)?;
+    let kept = solver.store.root().join(FOLDER).join(&name);
     if let Some(context) = whole(&kept) {
         return Ok(context);
     }
+    let store = solver.work()?.store;
     let _lock = store.lock(&format!("checkout-{name}"))?;
     if let Some(context) = whole(&kept) {
         return Ok(context);

@@ -33,7 +33,8 @@ impl Solver<'_> {
             Some(list) => list.to_bytes(),
             None => list_of(files, roots, options).unwrap_or_default().to_bytes(),
         };
-        let _ = self.store.add_file_list(&source.digest, &list);
+        let Ok(work) = self.work() else { return };
+        let _ = work.store.add_file_list(&source.digest, &list);
     }
 }
 

@@ -95,9 +95,10 @@ impl Solver<'_> {
         stack: &Stack,
     ) -> Result<(), StepError> {
         let Some(layer) = stack.layers.last() else { return Ok(()) };
-        self.store.add_cache_record(&key, &layer.diff_id)?;
-        self.explainer.also_known_as(id, &key);
-        if let Some(layer) = self.store.step_layer(&layer.diff_id)? {
+        let store = self.work()?.store;
+        store.add_cache_record(&key, &layer.diff_id)?;
+        self.explainer.also_known_as(store, id, &key);
+        if let Some(layer) = store.step_layer(&layer.diff_id)? {
             made.found(key, layer);
         }
         Ok(())
@@ -143,6 +144,7 @@ impl Solver<'_> {
     ) -> Result<Stack, StepError> {
         let parent = request.parent;
         self.layer(made, request, |staging, directory| {
+            let store = self.work()?.store;
             let nothing = Stack::default();
             let looked_at = if key::looks_below(step) { parent } else { &nothing };
             let below = self.below(looked_at, step.chown.as_deref());
@@ -150,10 +152,10 @@ impl Solver<'_> {
             let below = if step.link { Vec::new() } else { below };
             let list = earlier::list_name(self, step)?;
             let earlier = match &list {
-                Some(list) => Earlier::load(self.store, list)?,
+                Some(list) => Earlier::load(store, list)?,
                 None => None,
             };
-            let resume = || list.as_ref().map(|list| Resume::load(self.store, list)).transpose();
+            let resume = || list.as_ref().map(|list| Resume::load(store, list)).transpose();
             let listing = |name| Listing::new(staging.path().join(name));
             let earlier = match earlier {
                 Some(earlier) if earlier.is_whole && earlier.below == request.below() => {
@@ -186,7 +188,7 @@ impl Solver<'_> {
             let known = Box::new(Lookup::new(&files));
             let copied = Copied { list: files, is_whole, below: request.below() };
             let save = |name: String| -> Kept<'_> {
-                Box::new(move |diff_id| Ok(earlier::save(self.store, &name, diff_id, &copied)?))
+                Box::new(move |diff_id| Ok(earlier::save(store, &name, diff_id, &copied)?))
             };
             Ok(NewLayer { known, base: None, resume: resume()?, kept: list.map(save) })
         })

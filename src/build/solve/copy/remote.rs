@@ -1,5 +1,6 @@
 //! Sources of `ADD` on the network: a file behind http(s), a git repository.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::digest::BlobDigest;
@@ -21,12 +22,20 @@ const SSH_AGENT: &str = "default";
 
 impl Solver<'_> {
     pub(super) fn download(&self, url: &str, checksum: Option<&str>, unpack: bool) -> Result<Gathered, StepError> {
-        let cache = self.store.downloads()?;
+        let cache = self.downloads()?;
         let checksum = checksum.map(str::parse::<BlobDigest>).transpose()?;
         let downloaded = http::download(&HttpRequest { checksum, ..self.run.http_request(url, &cache)? })?;
         let (name, mtime) = (http::file_name(url), downloaded.mtime.unwrap_or(0));
         let gathered = gather::file(downloaded.path, name, &downloaded.digest, DOWNLOADED_MODE, mtime);
         Ok(Gathered { unpack, shown: redaction::in_text(url).into_owned(), ..gathered })
+    }
+
+    /// The folder of downloads, which a probe uses if it is there: it looks whether what was downloaded is still right.
+    fn downloads(&self) -> Result<PathBuf, StepError> {
+        match self.store.downloads_so_far()? {
+            Some(folder) => Ok(folder),
+            None => Ok(self.work()?.store.downloads()?),
+        }
     }
 
     pub(super) fn clone_repository(
@@ -51,7 +60,7 @@ impl Solver<'_> {
             submodules: wanted.submodules.unwrap_or(true),
             commit_times: wanted.commit_times.unwrap_or(false),
         };
-        let context = checkout::of(self.store, &wanted, how)?;
+        let context = checkout::of(self, &wanted, how)?;
         gather::from_tree(self, gather::options(step, false)?, Files::Context(Arc::new(context)), "/", false)
     }
 }

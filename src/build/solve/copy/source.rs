@@ -41,7 +41,7 @@ impl Files {
         match (tree, stack) {
             (TreeSource::Context(name), _) => Ok(Self::Context(solver.contexts.open(name.as_deref())?)),
             (TreeSource::Step(_), stack) => {
-                let layers = stack.cloned().unwrap_or_default().unpacked(solver.store)?;
+                let layers = stack.cloned().unwrap_or_default().unpacked(solver.work()?.store)?;
                 Ok(Self::Tree(Arc::new(View::of_layers(&layers)?)))
             }
         }

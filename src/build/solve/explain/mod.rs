@@ -18,7 +18,7 @@ use crate::build::explain::{
 };
 use crate::language::plan::{NoCache, Operation, Plan, StepId};
 use crate::store::snapshot::Stack;
-use crate::store::{BuildName, BuildRow, StepLayer, Store};
+use crate::store::{BuildName, BuildRow, Reader, StepLayer, Store};
 
 use causes::Previous;
 
@@ -30,7 +30,7 @@ const NOTE_USE_EVERY: i64 = 3600;
 
 /// What is built, for explanations.
 pub struct Explained<'a> {
-    pub store: &'a Store,
+    pub store: &'a Reader,
     pub plan: &'a Plan,
     pub name: BuildName,
     /// As the user named it.
@@ -131,7 +131,7 @@ impl<'a> Explainer<'a> {
     }
 
     /// The step was executed. Its inputs are stored under its key.
-    pub(super) fn made(&self, step: StepId, took: Duration, layer: &StepLayer) {
+    pub(super) fn made(&self, store: &Store, step: StepId, took: Duration, layer: &StepLayer) {
         let mut kept = None;
         self.update(step, |progressed| {
             progressed.ended(Outcome::Executed, took);
@@ -139,22 +139,22 @@ impl<'a> Explainer<'a> {
             kept = progressed.key.zip(progressed.record.clone());
         });
         if let Some((key, record)) = kept {
-            self.keep_record(&key, &record);
+            keep_record(store, &key, &record);
         }
     }
 
     /// The same result is also recorded under this key.
-    pub(super) fn also_known_as(&self, step: StepId, key: &CacheKey) {
+    pub(super) fn also_known_as(&self, store: &Store, step: StepId, key: &CacheKey) {
         let (mut record, mut known_as) = (None, None);
         self.update(step, |progressed| {
             record.clone_from(&progressed.record);
             known_as = progressed.key.replace(*key);
         });
         match (record, known_as) {
-            (Some(record), _) => self.keep_record(key, &record),
+            (Some(record), _) => keep_record(store, key, &record),
             (None, Some(first)) => {
                 // A failure only makes a later explanation less precise.
-                let _ = self.about.store.copy_step_record(&first, key);
+                let _ = store.copy_step_record(&first, key);
             }
             (None, None) => {}
         }
@@ -182,13 +182,12 @@ impl<'a> Explainer<'a> {
     }
 
     /// Writes the report of this build and returns its number. `image` is the result, unless the build failed.
-    pub fn finish(&self, image: Option<&ImageId>) -> Option<i64> {
+    pub fn finish(&self, store: &Store, image: Option<&ImageId>) -> Option<i64> {
         // A lost explanation does not make the build fail.
-        self.write_down(image).ok()
+        self.write_down(store, image).ok()
     }
 
-    fn write_down(&self, image: Option<&ImageId>) -> Result<i64, crate::store::StoreError> {
-        let store = self.about.store;
+    fn write_down(&self, store: &Store, image: Option<&ImageId>) -> Result<i64, crate::store::StoreError> {
         let steps = self.lock().clone();
         let keys: Vec<CacheKey> = steps.iter().filter_map(|step| step.key).collect();
         let bytes: Vec<u8> = keys.iter().flat_map(|key| *key.as_bytes()).collect();
@@ -253,13 +252,6 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    fn keep_record(&self, key: &CacheKey, record: &StepRecord) {
-        if let Ok(text) = serde_json::to_string(record) {
-            // A failure only makes a later explanation less precise.
-            let _ = self.about.store.add_step_record(key, &text);
-        }
-    }
-
     /// Knows everything that looks like a secret in this build.
     pub(super) fn concealer(&self) -> &Concealer {
         self.concealer.get_or_init(|| {
@@ -296,6 +288,13 @@ impl Progressed {
         if let Some(timing) = &mut self.timing {
             timing.ended = timing.began + microseconds(took);
         }
+    }
+}
+
+fn keep_record(store: &Store, key: &CacheKey, record: &StepRecord) {
+    if let Ok(text) = serde_json::to_string(record) {
+        // Without it a later build explains less.
+        let _ = store.add_step_record(key, &text);
     }
 }
 

@@ -25,14 +25,7 @@ impl ContainerArgs {
     pub fn options(&self, detached: bool) -> Result<ContainerOptions, CliError> {
         self.refuse()?;
         let program = &self.program;
-        let mut environment = Vec::new();
-        for file in &program.env_file {
-            environment.extend(values::environment_file(file).map_err(typed)?);
-        }
-        environment.extend(program.env.iter().map(|text| values::variable(text)));
-        let is_set = |name: &str| environment.iter().any(|text| text.split('=').next() == Some(name));
-        let proxies = DockerConfig::read().proxies(is_set);
-        environment.extend(proxies.into_iter().map(|(name, value)| format!("{name}={value}")));
+        let environment = self.environment()?;
         let mut labels = BTreeMap::new();
         for file in &program.label_file {
             labels.extend(values::pairs(&values::label_file(file).map_err(typed)?));
@@ -83,6 +76,18 @@ impl ContainerArgs {
             volumes: mounts::without_name(&self.storage.volume)?,
             host,
         })
+    }
+
+    fn environment(&self) -> Result<Vec<String>, CliError> {
+        let mut environment = Vec::new();
+        for file in &self.program.env_file {
+            environment.extend(values::environment_file(file).map_err(typed)?);
+        }
+        environment.extend(self.program.env.iter().map(|text| values::variable(text)));
+        let is_set = |name: &str| environment.iter().any(|text| text.split('=').next() == Some(name));
+        let proxies = DockerConfig::read().proxies(is_set);
+        environment.extend(proxies.into_iter().map(|(name, value)| format!("{name}={value}")));
+        Ok(environment)
     }
 
     fn refuse(&self) -> Result<(), CliError> {
@@ -136,6 +141,14 @@ impl ContainerArgs {
         })
     }
 
+    fn oom_score_adjustment(&self) -> Result<i32, CliError> {
+        let adjustment = self.resources.oom_score_adj.unwrap_or_default();
+        if !(-1000..=1000).contains(&adjustment) {
+            return Err(CliError::new(format!("invalid value {adjustment}, range for oom score adj is [-1000, 1000]")));
+        }
+        Ok(adjustment)
+    }
+
     fn host_config(&self) -> Result<HostConfig, CliError> {
         let (program, security, network) = (&self.program, &self.security, &self.network);
         // Invalid names are errors before anything is created.
@@ -144,11 +157,7 @@ impl ContainerArgs {
         if program.rm && restart_policy != RestartPolicy::No {
             return Err(typed(CliError::new("conflicting options: cannot specify both --restart and --rm")));
         }
-        let resources = &self.resources;
-        let adjustment = resources.oom_score_adj.unwrap_or_default();
-        if !(-1000..=1000).contains(&adjustment) {
-            return Err(CliError::new(format!("invalid value {adjustment}, range for oom score adj is [-1000, 1000]")));
-        }
+        let (resources, oom_score_adj) = (&self.resources, self.oom_score_adjustment()?);
         let unconfined = security
             .security_opt
             .iter()
@@ -175,7 +184,7 @@ impl ContainerArgs {
             group_add: program.group_add.clone(),
             ipc_mode: modes::ipc(security.ipc.as_deref())?,
             links: network.link.iter().map(|text| network::link(text)).collect::<Result<_, _>>().map_err(typed)?,
-            oom_score_adj: adjustment,
+            oom_score_adj,
             pid_mode: modes::pid(security.pid.as_deref()).map_err(typed)?,
             privileged: security.privileged,
             readonly_rootfs: self.storage.read_only,

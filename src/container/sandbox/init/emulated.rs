@@ -1,7 +1,7 @@
 //! A program without any rights: the init traces it, and takes the kernel's part where the kernel would refuse.
 
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -45,7 +45,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     }
     let room = emulation::make_room().doing("make", "room in memory")?;
     reaper::block_all_signals();
-    let (mut one, mut other) = UnixStream::pair().doing("make", "a pair of sockets")?;
+    let (one, mut other) = UnixStream::pair().doing("make", "a pair of sockets")?;
     // SAFETY: this process has one thread, so the child may continue with anything.
     match unsafe { libc::fork() } {
         0 => drop(one),
@@ -54,16 +54,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
             drop(other);
             let no_new_privileges = container.isolation.no_new_privileges;
             let supervision = Supervision { root, child, room, no_new_privileges };
-            one.read_exact(&mut [0]).doing("hear from", "the program's process")?;
-            let begun = emulation::begin(&supervision, folder).doing("trace", "the program")?;
-            one.write_all(&[0]).doing("tell", "the program's process")?;
-            drop(one);
-            channel.close();
-            pass_on_signals(child);
-            if is_guest {
-                std::thread::spawn(move || end_with_host(child));
-            }
-            std::process::exit(begun.follow(&supervision));
+            return supervise(&supervision, folder, one, channel, is_guest);
         }
     }
     // The tracer must be allowed to access it.
@@ -94,6 +85,27 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
         load_filter(narrowing.as_deref())?;
         Ok(emulation::filter())
     })
+}
+
+/// Follows the program to its end, and ends as it did.
+fn supervise(
+    supervision: &Supervision<'_>,
+    folder: OwnedFd,
+    mut program: UnixStream,
+    channel: &mut Channel,
+    is_guest: bool,
+) -> Result<()> {
+    let child = supervision.child;
+    program.read_exact(&mut [0]).doing("hear from", "the program's process")?;
+    let begun = emulation::begin(supervision, folder).doing("trace", "the program")?;
+    program.write_all(&[0]).doing("tell", "the program's process")?;
+    drop(program);
+    channel.close();
+    pass_on_signals(child);
+    if is_guest {
+        std::thread::spawn(move || end_with_host(child));
+    }
+    std::process::exit(begun.follow(supervision));
 }
 
 /// Waits for the end of the program that this one is beside, and ends this one.

@@ -130,32 +130,17 @@ fn check_shape(path: &str, node: &Node, shape: Shape) -> Checked {
         (Shape::Truth, _) => must("boolean or string"),
         (Shape::TextOrTruth, _) => must("string or boolean"),
         (Shape::Size, _) => must("integer or string"),
-        (Shape::Texts | Shape::TextOrTexts | Shape::Hosts | Shape::ListOrMap, Node::List(elements)) => {
-            let mut seen = Vec::new();
-            for (index, element) in elements.iter().enumerate() {
-                check_shape(&format!("{path}.{index}"), element, Shape::Text)?;
-                if !matches!(shape, Shape::Texts) && seen.contains(&element) {
-                    return Err(format!("{path} items at {index} are equal"));
-                }
-                seen.push(element);
-            }
-            Ok(())
+        (Shape::Texts, Node::List(elements)) => check_texts(path, elements, true),
+        (Shape::TextOrTexts | Shape::Hosts | Shape::ListOrMap, Node::List(elements)) => {
+            check_texts(path, elements, false)
         }
         (Shape::Texts, _) => must("array"),
         (Shape::TextOrTexts, _) => must("string"),
-        (Shape::ListOrMap, Node::Map(entries)) => {
-            for (name, value) in entries {
-                let path = format!("{path}.{name}");
-                match value {
-                    Node::Date => return Err(format!("{path} invalid jsonType time.Time")),
-                    Node::List(_) | Node::Map(_) => {
-                        return Err(format!("{path} must be a string, number, boolean or null"));
-                    }
-                    _ => {}
-                }
-            }
-            Ok(())
-        }
+        (Shape::ListOrMap, Node::Map(entries)) => entries.iter().try_for_each(|(name, value)| match value {
+            Node::Date => Err(format!("{path}.{name} invalid jsonType time.Time")),
+            Node::List(_) | Node::Map(_) => Err(format!("{path}.{name} must be a string, number, boolean or null")),
+            _ => Ok(()),
+        }),
         (Shape::Hosts, Node::Map(entries)) => entries.iter().try_for_each(|(name, value)| match value {
             Node::Text(_) | Node::List(_) => Ok(()),
             _ => Err(format!("{path}.{name} must be a string")),
@@ -164,31 +149,50 @@ fn check_shape(path: &str, node: &Node, shape: Shape) -> Checked {
         (Shape::EnvFile, Node::List(_)) => Ok(()),
         (Shape::EnvFile, _) => must("string"),
         (Shape::Secrets, Node::List(elements)) => {
-            elements.iter().enumerate().try_for_each(|(index, element)| match element {
-                Node::Text(_) => Ok(()),
-                Node::Map(fields) => {
-                    let known = ["source", "target", "uid", "gid"].map(|name| (name, Shape::Text));
-                    let mut known = known.to_vec();
-                    known.push(("mode", Shape::Any));
-                    check_fields(&format!("{path}.{index}"), fields, &known)
-                }
-                _ => Err(format!("{path}.{index} must be a string")),
-            })
+            let mut numbered = elements.iter().enumerate();
+            numbered.try_for_each(|(index, element)| check_secret(&format!("{path}.{index}"), element))
         }
         (Shape::Secrets, _) => must("array"),
-        (Shape::Ulimits, Node::Map(entries)) => entries.iter().try_for_each(|(name, value)| match value {
-            Node::Integer(_) | Node::Text(_) => Ok(()),
-            Node::Map(limits) => {
-                let path = format!("{path}.{name}");
-                for needed in ["soft", "hard"] {
-                    if !limits.contains_key(needed) {
-                        return Err(format!("{path} missing property '{needed}'"));
-                    }
-                }
-                check_fields(&path, limits, &[("soft", Shape::Size), ("hard", Shape::Size)])
-            }
-            _ => Err(format!("{path}.{name} must be a integer")),
-        }),
+        (Shape::Ulimits, Node::Map(entries)) => {
+            entries.iter().try_for_each(|(name, value)| check_ulimit(&format!("{path}.{name}"), value))
+        }
         (Shape::Ulimits, _) => must("mapping"),
+    }
+}
+
+fn check_texts(path: &str, elements: &[Node], may_repeat: bool) -> Checked {
+    let mut seen = Vec::new();
+    for (index, element) in elements.iter().enumerate() {
+        check_shape(&format!("{path}.{index}"), element, Shape::Text)?;
+        if !may_repeat && seen.contains(&element) {
+            return Err(format!("{path} items at {index} are equal"));
+        }
+        seen.push(element);
+    }
+    Ok(())
+}
+
+fn check_secret(path: &str, secret: &Node) -> Checked {
+    match secret {
+        Node::Text(_) => Ok(()),
+        Node::Map(fields) => {
+            let mut known = ["source", "target", "uid", "gid"].map(|name| (name, Shape::Text)).to_vec();
+            known.push(("mode", Shape::Any));
+            check_fields(path, fields, &known)
+        }
+        _ => Err(format!("{path} must be a string")),
+    }
+}
+
+fn check_ulimit(path: &str, limit: &Node) -> Checked {
+    match limit {
+        Node::Integer(_) | Node::Text(_) => Ok(()),
+        Node::Map(limits) => {
+            if let Some(needed) = ["soft", "hard"].into_iter().find(|needed| !limits.contains_key(*needed)) {
+                return Err(format!("{path} missing property '{needed}'"));
+            }
+            check_fields(path, limits, &[("soft", Shape::Size), ("hard", Shape::Size)])
+        }
+        _ => Err(format!("{path} must be a integer")),
     }
 }

@@ -379,29 +379,25 @@ fn attestations(build: &Entries) -> Read<Vec<Attestation>> {
     Ok(all)
 }
 
-/// The additions of `x-bake`.
-fn extend(target: &mut Target, extension: Option<&Node>) -> Read<()> {
-    let fields = match extension {
-        None | Some(Node::Null) => return Ok(()),
-        Some(Node::Map(fields)) => fields,
-        Some(_) => return Err("x-bake must be a mapping".to_owned()),
-    };
-    let list = |name: &str| -> Read<Vec<String>> {
-        match fields.get(name) {
-            None | Some(Node::Null) => Ok(Vec::new()),
-            // A string is split at white space.
-            Some(Node::Text(text)) => Ok(text.split_whitespace().map(str::to_owned).collect()),
-            Some(Node::List(elements)) => {
-                let read = elements.iter().map(|element| match element {
-                    Node::Null => Some(String::new()),
-                    other => text_of(other),
-                });
-                read.collect::<Option<_>>().ok_or_else(|| format!("x-bake.{name} must be a list of strings"))
-            }
-            Some(other) => text_of(other).map(|text| vec![text]).ok_or_else(|| format!("x-bake.{name} must be a list")),
+/// A field of `x-bake` with several values.
+fn list_of(name: &str, value: Option<&Node>) -> Read<Vec<String>> {
+    match value {
+        None | Some(Node::Null) => Ok(Vec::new()),
+        // A string is split at white space.
+        Some(Node::Text(text)) => Ok(text.split_whitespace().map(str::to_owned).collect()),
+        Some(Node::List(elements)) => {
+            let read = elements.iter().map(|element| match element {
+                Node::Null => Some(String::new()),
+                other => text_of(other),
+            });
+            read.collect::<Option<_>>().ok_or_else(|| format!("x-bake.{name} must be a list of strings"))
         }
-    };
-    let truth = |name: &str| match fields.get(name) {
+        Some(other) => text_of(other).map(|text| vec![text]).ok_or_else(|| format!("x-bake.{name} must be a list")),
+    }
+}
+
+fn truth_of(name: &str, value: Option<&Node>) -> Read<Option<bool>> {
+    match value {
         None | Some(Node::Null) => Ok(None),
         Some(Node::Bool(value)) => Ok(Some(*value)),
         Some(Node::Text(text)) => match text.to_lowercase().as_str() {
@@ -410,7 +406,18 @@ fn extend(target: &mut Target, extension: Option<&Node>) -> Read<()> {
             _ => Err(format!("x-bake.{name}: cannot unmarshal `{text}` into bool")),
         },
         Some(_) => Err(format!("x-bake.{name} must be a bool")),
+    }
+}
+
+/// The additions of `x-bake`.
+fn extend(target: &mut Target, extension: Option<&Node>) -> Read<()> {
+    let fields = match extension {
+        None | Some(Node::Null) => return Ok(()),
+        Some(Node::Map(fields)) => fields,
+        Some(_) => return Err("x-bake must be a mapping".to_owned()),
     };
+    let list = |name: &str| list_of(name, fields.get(name));
+    let truth = |name: &str| truth_of(name, fields.get(name));
     let joined = |mine: &mut Option<Vec<String>>, more: Vec<String>| {
         if !more.is_empty() {
             *mine = Some(unique(mine.take().unwrap_or_default().into_iter().chain(more)));

@@ -223,16 +223,7 @@ fn apply(target: &mut Target, key: &str, set: &Override, allowed: &mut Entitleme
         "extra-hosts" => _ = target.extra_hosts.insert(named("<hostname>=<ip>")?, value),
         "tags" => lay(&mut target.tags, set.values.clone(), set.appends),
         "platform" => lay(&mut target.platforms, set.values.clone(), set.appends),
-        "cache-from" => {
-            lay(&mut target.cache_from, parse_caches(&set.values)?, set.appends);
-            let local = target.cache_from.iter().flatten().filter(|entry| entry.kind == "local");
-            allowed.read.extend(local.filter_map(|entry| entry.attributes.get("src").cloned()));
-        }
-        "cache-to" => {
-            lay(&mut target.cache_to, parse_caches(&set.values)?, set.appends);
-            let local = target.cache_to.iter().flatten().filter(|entry| entry.kind == "local");
-            allowed.write.extend(local.filter_map(|entry| entry.attributes.get("dest").cloned()));
-        }
+        "cache-from" | "cache-to" => set_caches(target, field, set, allowed)?,
         "target" => target.target = Some(value),
         "call" => target.call = Some(value),
         "secret" if name.is_some() => set_secret(target, &named("<id>=<value>")?, &value, allowed)?,
@@ -250,13 +241,7 @@ fn apply(target: &mut Target, key: &str, set: &Override, allowed: &mut Entitleme
             let destinations = target.outputs.iter().flatten().map(|output| output.destination.clone());
             allowed.write.extend(destinations.filter(|path| !path.is_empty()));
         }
-        "entitlements" => {
-            for entitlement in &set.values {
-                allowed.host_network |= entitlement == "network.host";
-                allowed.insecure |= entitlement == "security.insecure";
-            }
-            lay(&mut target.entitlements, set.values.clone(), true);
-        }
+        "entitlements" => set_entitlements(target, set, allowed),
         "annotations" => lay(&mut target.annotations, set.values.clone(), true),
         "attest" => lay(&mut target.attest, parse_all::<Attestation>(&set.values).map_err(wrong)?, true),
         "no-cache" => target.no_cache = Some(truth()?),
@@ -277,6 +262,27 @@ fn apply(target: &mut Target, key: &str, set: &Override, allowed: &mut Entitleme
         _ => return Err(format!("unknown key: {field}.{}", near(field, &KEYS))),
     }
     Ok(())
+}
+
+/// What is named on the command line is allowed by that.
+fn set_caches(target: &mut Target, field: &str, set: &Override, allowed: &mut Entitlements) -> Result<(), String> {
+    let (caches, attribute, paths) = match field {
+        "cache-from" => (&mut target.cache_from, "src", &mut allowed.read),
+        _ => (&mut target.cache_to, "dest", &mut allowed.write),
+    };
+    lay(caches, parse_caches(&set.values)?, set.appends);
+    let local = caches.iter().flatten().filter(|entry| entry.kind == "local");
+    paths.extend(local.filter_map(|entry| entry.attributes.get(attribute).cloned()));
+    Ok(())
+}
+
+/// The same of rights.
+fn set_entitlements(target: &mut Target, set: &Override, allowed: &mut Entitlements) {
+    for entitlement in &set.values {
+        allowed.host_network |= entitlement == "network.host";
+        allowed.insecure |= entitlement == "security.insecure";
+    }
+    lay(&mut target.entitlements, set.values.clone(), true);
 }
 
 /// Another source for a declared secret.

@@ -196,11 +196,44 @@ impl<'a> Parser<'a> {
     }
 
     fn block(&mut self, name: Token) -> Parsed<Block> {
+        let (labels, open) = self.block_head()?;
+        let body = match self.peek().kind {
+            Kind::Newline | Kind::End | Kind::Symbol("}") => self.body(Some(open))?,
+            Kind::Identifier => self.single_line_body(open)?,
+            _ => {
+                return Err(at(
+                    self.peek().span,
+                    "Invalid single-argument block definition",
+                    "An argument definition on the same line as its containing block creates a single-line block \
+                     definition, which must also be closed on the same line. Place the block's closing brace \
+                     immediately after the argument definition.",
+                ));
+            }
+        };
+        let end = self.peek();
+        match end.kind {
+            Kind::Newline => _ = self.read(),
+            Kind::End => {}
+            // A block inside a single-line block.
+            Kind::Symbol("}") if self.depth > 1 => {}
+            _ => {
+                return Err(at(
+                    end.span,
+                    "Missing newline after block definition",
+                    "A block definition must end with a newline.",
+                ));
+            }
+        }
+        Ok(Block { kind: self.text_of(name).to_owned(), kind_span: name.span, labels, open: open.span, body })
+    }
+
+    /// The labels of a block, and its opening brace.
+    fn block_head(&mut self) -> Parsed<(Vec<Label>, Token)> {
         let mut labels = Vec::new();
-        let open = loop {
+        loop {
             let token = self.peek();
             match token.kind {
-                Kind::Symbol("{") => break self.read(),
+                Kind::Symbol("{") => return Ok((labels, self.read())),
                 Kind::OpenQuote => labels.push(self.quoted_label()?),
                 Kind::Identifier => {
                     self.read();
@@ -230,35 +263,7 @@ impl<'a> Parser<'a> {
                     ));
                 }
             }
-        };
-        let body = match self.peek().kind {
-            Kind::Newline | Kind::End | Kind::Symbol("}") => self.body(Some(open))?,
-            Kind::Identifier => self.single_line_body(open)?,
-            _ => {
-                return Err(at(
-                    self.peek().span,
-                    "Invalid single-argument block definition",
-                    "An argument definition on the same line as its containing block creates a single-line block \
-                     definition, which must also be closed on the same line. Place the block's closing brace \
-                     immediately after the argument definition.",
-                ));
-            }
-        };
-        let end = self.peek();
-        match end.kind {
-            Kind::Newline => _ = self.read(),
-            Kind::End => {}
-            // A block inside a single-line block.
-            Kind::Symbol("}") if self.depth > 1 => {}
-            _ => {
-                return Err(at(
-                    end.span,
-                    "Missing newline after block definition",
-                    "A block definition must end with a newline.",
-                ));
-            }
         }
-        Ok(Block { kind: self.text_of(name).to_owned(), kind_span: name.span, labels, open: open.span, body })
     }
 
     fn single_line_body(&mut self, open: Token) -> Parsed<Body> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::base::rights;
 use crate::transport::registry::RegistryError;
 
 /// Runs all connections. The thread ends when this is dropped.
@@ -17,7 +16,6 @@ pub struct IoThread {
 
 impl IoThread {
     pub fn start() -> Result<Self, RegistryError> {
-        rights::want();
         let runtime = Builder::new_current_thread().enable_all().build().map_err(RegistryError::Runtime)?;
         let handle = runtime.handle().clone();
         let (running, ended) = oneshot::channel::<()>();
