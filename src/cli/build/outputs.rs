@@ -133,21 +133,24 @@ impl Fields {
     }
 }
 
+/// A folder, or a tar on standard output.
+fn output_at(place: &str) -> Output {
+    Output {
+        kind: if place == "-" { OutputKind::Tar } else { OutputKind::Local },
+        destination: PathBuf::from(place),
+        split_platforms: true,
+        format: LayerFormat::Gzip,
+        names: Vec::new(),
+        deletes: false,
+    }
+}
+
 impl Outputs {
     /// Adds the value of one flag: `type=KIND,dest=PATH`, a folder, or `-` for a tar on standard output.
     pub fn add(&mut self, text: &str) -> Result<(), CliError> {
         let wrong = |message: String| CliError::new(format!("invalid --output `{text}`: {message}"));
         if !text.contains('=') {
-            let kind = if text == "-" { OutputKind::Tar } else { OutputKind::Local };
-            let destination = PathBuf::from(text);
-            self.outputs.push(Output {
-                kind,
-                destination,
-                split_platforms: true,
-                format: LayerFormat::Gzip,
-                names: Vec::new(),
-                deletes: false,
-            });
+            self.outputs.push(output_at(text));
             return Ok(());
         }
         let given = read_fields(text).map_err(wrong)?;

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
@@ -36,10 +37,11 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     rustix::process::umask(Mode::empty());
     join_new_keyring()?;
     foreign::record_owners();
-    let ChrootLaunch { container, seccomp, narrowing, is_guest, .. } = launch;
+    let container = &launch.container;
     let Rootfs::Directory(root) = &container.rootfs else { return Err(message("there is no folder to be the root")) };
-    let folder = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    let folder = folder.doing("open", root)?;
+    let root = root.clone();
+    let folder = rustix::fs::open(&root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let folder = folder.doing("open", &root)?;
     if container.process.create_directory {
         MountPoints::make_directory(&folder, &container.process.directory)?;
     }
@@ -53,8 +55,8 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
         child => {
             drop(other);
             let no_new_privileges = container.isolation.no_new_privileges;
-            let supervision = Supervision { root, child, room, no_new_privileges };
-            return supervise(&supervision, folder, one, channel, is_guest);
+            let supervision = Supervision { root: &root, child, room, no_new_privileges };
+            return supervise(&supervision, folder, one, channel, launch.is_guest);
         }
     }
     // The tracer must be allowed to access it.
@@ -64,10 +66,16 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
         std::process::exit(1);
     }
     drop(other);
+    execute(launch, &root, &folder, channel)
+}
+
+/// Becomes the program, once it is traced.
+fn execute(launch: ChrootLaunch, root: &Path, folder: &OwnedFd, channel: &mut Channel) -> Result<()> {
+    let ChrootLaunch { container, seccomp, narrowing, .. } = launch;
     let usual_files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     // Who the program's user is, the kernel knows nothing of.
     let terminal = prepare_process(&container.process, &User::default(), channel)?;
-    rustix::process::fchdir(&folder).doing("enter", root)?;
+    rustix::process::fchdir(folder).doing("enter", root)?;
     let rights = Rights {
         capabilities: launch.capabilities,
         no_new_privileges: true,
