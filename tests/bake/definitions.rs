@@ -106,6 +106,24 @@ fn what_is_outside_has_to_be_allowed_for_every_target() {
     store.run_with_input(&["bake", "--allow", &read], b"").ok();
     let refused = store.run_with_input(&["bake", "host"], b"").fails(1).stderr();
     assert!(refused.contains("--allow=network.host"), "{refused}");
+    // Compose asks nobody; it has read the files itself.
+    store.run_with_input(&["bake", "host", "outside", "--progress", "rawjson"], b"").ok();
+}
+
+#[test]
+fn a_check_is_written_down_for_programs() {
+    let store = TestStore::empty();
+    store.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    store.write("docker-bake.hcl", "target \"default\" {}\n");
+    let facts = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(store.work().join(name)).unwrap()).unwrap()
+    };
+    store.run(&["bake", "--check", "--metadata-file", "bake.json"]).ok();
+    store.run(&["build", "--check", "--metadata-file", "build.json", "."]).ok();
+    for facts in [&facts("bake.json")["default"], &facts("build.json")] {
+        assert_eq!(facts["result.statuscode"], "0", "{facts}");
+        assert_eq!(facts["result.json"]["sources"][0]["filename"], "Dockerfile", "{facts}");
+    }
 }
 
 #[test]

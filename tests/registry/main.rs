@@ -23,6 +23,7 @@ mod copying;
 mod debian;
 mod faults;
 mod image;
+mod imagetools;
 mod kaniko;
 mod kinds;
 mod memory;

@@ -170,8 +170,7 @@ pub(super) fn prepare(
         NetworkMode::Default => solver.network.join(solver)?,
     };
     let added = solver.run.extra_hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
-    let own = vec![(LOOPBACK, hostname.to_owned())];
-    let hosts = Hosts { own, added, host_gateway }.file()?;
+    let hosts = Hosts { own: Vec::new(), added, host_gateway }.file_of_run(hostname)?;
     let servers = resolv_conf.map_or_else(|| NameServers::default().file(mode == NetworkMode::Host), Ok)?;
     let mounts = vec![file("/etc/hosts", hosts), file("/etc/resolv.conf", servers)];
     Ok(Prepared { isolation, users, mounts })

@@ -1,12 +1,11 @@
 //! Builds targets: each is turned into the options of a build, and the engine builds them together.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::command::{Command, output as output_text};
 use super::{Args, Found, remote};
-use crate::base::io_error::{IoError, chain};
+use crate::base::io_error::chain;
 use crate::base::{input, outgoing};
 use crate::build::{BuildOptions, BuildResult, ContextSource, DockerfileSource, Observer};
 use crate::cli::build::{self, Session};
@@ -17,7 +16,6 @@ use crate::engine::bake::{self, Answer, Outcome, Request, Target, USUAL_JOBS};
 use crate::engine::history;
 use crate::language::bake::{Selection, Target as Definition};
 use crate::store::Store;
-use crate::transport::archive;
 
 /// What a target that fails means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -294,8 +292,5 @@ fn write_metadata<'a>(
     for (target, built) in results {
         facts.insert(target.name.clone(), build::metadata(store, &target.options, built)?);
     }
-    let text = format!("{:#}\n", serde_json::Value::Object(facts));
-    Ok(archive::write_file(path, |out| {
-        out.write_all(text.as_bytes()).map_err(|source| IoError { action: "write", path: path.to_owned(), source })
-    })?)
+    build::write_metadata(path, &serde_json::Value::Object(facts))
 }

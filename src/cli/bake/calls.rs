@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::building::options;
 use super::{Args, Found};
-use crate::cli::build::{Answered, Call, Format};
+use crate::cli::build::{Answered, Call, Format, write_metadata};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::language::bake::{Selection, Target};
@@ -41,6 +41,13 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
         Format::Text => said.iter().enumerate().try_for_each(|(place, one)| output::print(&text(place, one)))?,
         Format::Json => output::print(&format!("{:#}\n", merged(selection, &said)))?,
         Format::Sarif => output::print(&format!("{:#}\n", runs(&said)?))?,
+    }
+    if let Some(path) = &args.metadata_file {
+        let facts = said.iter().filter_map(|one| {
+            let answered = one.answer.as_ref().ok().filter(|answered| answered.fault.is_none())?;
+            Some((one.name.to_owned(), answered.facts.clone()))
+        });
+        write_metadata(path, &Value::Object(facts.collect()))?;
     }
     let failed = said.iter().any(|one| match &one.answer {
         Ok(answered) => answered.fault.is_some() || !answered.is_clean,

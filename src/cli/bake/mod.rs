@@ -135,7 +135,7 @@ pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let global = &args.builder.meant(global)?;
     let needed = allowed.missing(&selection, &found.folder).map_err(bake_error)?;
-    rights::check(&needed, &found)?;
+    rights::check(&needed, &found, args.progress == Some(ProgressMode::RawJson))?;
     if calls::are_wanted(&selection) {
         return calls::run(args, &selection, &found, global);
     }

@@ -6,7 +6,8 @@ use super::Found;
 use crate::cli::{CliError, confirm};
 use crate::language::bake::{Needed, parse_bool};
 
-pub(super) fn check(needed: &Needed, found: &Found) -> Result<(), CliError> {
+/// `for_program`: a program reads the progress. That is Compose, which has read the files itself, and asks nobody.
+pub(super) fn check(needed: &Needed, found: &Found, for_program: bool) -> Result<(), CliError> {
     const FILES: &str = "BUILDX_BAKE_ENTITLEMENTS_FS";
     let checks_files = match found.environment.get(FILES) {
         None => true,
@@ -14,7 +15,11 @@ pub(super) fn check(needed: &Needed, found: &Found) -> Result<(), CliError> {
             parse_bool(text).ok_or_else(|| CliError::new(format!("failed to parse {FILES} value {text:?}")))?
         }
     };
-    let needed = if checks_files { needed.clone() } else { needed.clone().without_files() };
+    let mut needed = needed.clone();
+    if for_program || !checks_files {
+        needed = needed.without_files();
+    }
+    needed.host_network &= !for_program;
     if needed.is_empty() {
         return Ok(());
     }

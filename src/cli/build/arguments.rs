@@ -145,7 +145,7 @@ pub struct Args {
     check: bool,
     /// Instead of building, `check` the Dockerfile, `outline` the target's inputs, or list the `targets`. Runs
     /// nothing, keeps nothing and asks no registry
-    #[arg(long, value_name = "METHOD[,format=FORMAT]", value_parser = Call::parse)]
+    #[arg(long, value_name = "METHOD[,format=FORMAT]", value_parser = Call::parse, alias = "print")]
     call: Option<Call>,
     /// Output format of --check and --call
     #[arg(long, value_enum, value_name = "FORMAT")]

@@ -16,7 +16,7 @@ pub mod debug;
 pub mod explain;
 pub mod parse;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     builder_registries::configure(&mut options.registry, global)?;
     let call = args.call()?;
     if let Some(call) = call {
-        return call.run(&global.open_store()?, &options);
+        return call.run(&global.open_store()?, &options, args.metadata_file.as_deref());
     }
     if goes_nowhere {
         warn_of_no_output(global, "");
@@ -207,14 +207,17 @@ fn write_facts(args: &Args, store: &Store, options: &BuildOptions, result: &Buil
         })?;
     }
     if let Some(path) = &args.metadata_file {
-        let metadata = metadata(store, options, result)?;
-        let text = format!("{metadata:#}\n");
-        crate::transport::archive::write_file(path, |out| {
-            use std::io::Write as _;
-            out.write_all(text.as_bytes()).map_err(|source| write_error(path, source))
-        })?;
+        write_metadata(path, &metadata(store, options, result)?)?;
     }
     Ok(())
+}
+
+pub(super) fn write_metadata(path: &Path, metadata: &serde_json::Value) -> Result<(), CliError> {
+    let text = format!("{metadata:#}\n");
+    Ok(crate::transport::archive::write_file(path, |out| {
+        use std::io::Write as _;
+        out.write_all(text.as_bytes()).map_err(|source| write_error(path, source))
+    })?)
 }
 
 /// Records the sources of a build where docker's actions look for them, under the reference in the metadata. A failed

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::values::fields;
-use crate::base::boolean;
+use crate::base::{self, boolean};
 use crate::build::{Output, OutputKind};
 use crate::cli::CliError;
 use crate::image::{Annotations, InvalidReference, Reference};
@@ -145,11 +145,24 @@ fn output_at(place: &str) -> Output {
     }
 }
 
+/// Files in a folder need the name of one.
+fn check_folder(kind: OutputKind, destination: &Path) -> Result<(), String> {
+    match destination.to_str() {
+        Some("") if kind == OutputKind::Local => Err("it needs a folder: dest=PATH".to_owned()),
+        Some("-") if kind == OutputKind::Local => {
+            Err("files in a folder cannot go to standard output; type=tar can".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Outputs {
     /// Adds the value of one flag: `type=KIND,dest=PATH`, a folder, or `-` for a tar on standard output.
     pub fn add(&mut self, text: &str) -> Result<(), CliError> {
         let wrong = |message: String| CliError::new(format!("invalid --output `{text}`: {message}"));
-        if !text.contains('=') {
+        let fields = base::fields(text).map_err(|error| wrong(error.to_string()))?;
+        // One word is a place, whatever it looks like.
+        if !text.starts_with("type=") && fields == [text] {
             self.outputs.push(output_at(text));
             return Ok(());
         }
@@ -188,7 +201,10 @@ impl Outputs {
             OutputKind::Tar | OutputKind::Local => Vec::new(),
         };
         let destination = match given.destination {
-            Some(destination) => destination,
+            Some(destination) => {
+                check_folder(kind, &destination).map_err(wrong)?;
+                destination
+            }
             None if matches!(kind, OutputKind::Local | OutputKind::OciFolder) => {
                 return Err(wrong("it needs a folder: dest=PATH".to_owned()));
             }

@@ -39,6 +39,9 @@ impl Settled {
         }
         for attestation in &self.attest {
             let mut keys = attestation.split(',').filter_map(|key| key.trim().split_once('='));
+            if !keys.clone().any(|(key, _)| key == "type") {
+                return Err(CliError::new(format!("invalid --attest `{attestation}`: it needs a type")));
+            }
             if !keys.any(|(key, value)| key == "disabled" && boolean(value) == Some(true)) {
                 return Err(no_attestations("attest", attestation));
             }

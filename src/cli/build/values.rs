@@ -102,6 +102,7 @@ pub(in crate::cli) fn label(text: &str) -> (String, String) {
 /// `HOST:IP` or `HOST=IP`.
 pub(in crate::cli) fn host(text: &str) -> Result<(String, String), CliError> {
     let split = text.split_once('=').or_else(|| text.split_once(':'));
+    let split = split.filter(|(name, _)| !name.is_empty());
     let (name, address) = split.ok_or_else(|| CliError::new(format!("invalid --add-host `{text}`: it is HOST:IP")))?;
     let address = address.trim_start_matches('[').trim_end_matches(']');
     if address != "host-gateway" && address.parse::<std::net::IpAddr>().is_err() {
@@ -110,10 +111,33 @@ pub(in crate::cli) fn host(text: &str) -> Result<(String, String), CliError> {
     Ok((name.to_owned(), address.to_owned()))
 }
 
+/// What can be limited.
+const ULIMITS: [&str; 15] = [
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
 /// `NAME=SOFT[:HARD]`; -1 is unlimited.
 pub(in crate::cli) fn ulimit(text: &str) -> Result<ResourceLimit, CliError> {
     let wrong = || CliError::new(format!("invalid --ulimit `{text}`: it is NAME=SOFT[:HARD]"));
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    if !ULIMITS.contains(&name) {
+        let hint = format!("there are {}", ULIMITS.join(", "));
+        return Err(CliError::new(format!("invalid ulimit type: {name}")).hint(hint));
+    }
     let (soft, hard) = value.split_once(':').unwrap_or((value, value));
     let number = |text: &str| match text {
         "-1" | "unlimited" => Ok(u64::MAX),
@@ -135,7 +159,7 @@ pub(super) fn secret(text: &str) -> Result<(String, Secret), CliError> {
             _ => return Err(wrong("it takes id, src, env and type=file|env")),
         }
     }
-    let id = id.ok_or_else(|| wrong("it needs an id"))?;
+    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| wrong("it needs an id"))?;
     let secret = match (file, variable, kind.as_deref()) {
         (Some(_), Some(_), _) => return Err(wrong("it takes src or env, not both")),
         (Some(name), None, Some("env")) => Secret::Environment(name),

@@ -40,10 +40,10 @@ pub struct Args {
 pub struct RemoveArgs {
     /// All of them
     #[arg(long)]
-    all: bool,
+    pub all: bool,
     /// What builds are known by, or `^N` for the N-th before the last [default: the last]
     #[arg(value_name = "BUILD")]
-    builds: Vec<String>,
+    pub builds: Vec<String>,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {

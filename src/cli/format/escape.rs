@@ -13,7 +13,7 @@ pub fn json_of_row(row: &Value) -> String {
 }
 
 /// Go's encoder escapes these characters, which occur only in strings.
-fn go_escaped(json: &str) -> String {
+pub fn go_escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for letter in json.chars() {
         match letter {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::escape::json_of_row;
 use super::functions::{self, Kind};
 use super::printf::quoted;
+use super::structs::{self, Struct};
 use super::tree::{Command, Head, Node, Operand, Pipeline, Spot, Templates};
 use super::{FormatError, fields, print};
 
@@ -17,12 +18,12 @@ type Result<T, E = FormatError> = std::result::Result<T, E>;
 pub enum Missing {
     /// An error.
     Error,
-    /// An error; a field may be called by its name in Go: `MediaType` for `mediaType`, `DiffIDs` for `diff_ids`.
-    GoNames,
     /// An error; the value is a row of a listing, which is printed in docker's JSON.
     Row,
     /// The zero value of the field's type in docker, because JSON leaves out empty values; an error for unknown fields.
     Zero,
+    /// An error: the value has all fields of its Go structs ([`structs`]), and what is no struct is a map.
+    Struct,
 }
 
 /// How a list of nodes ended.
@@ -92,7 +93,8 @@ const MAPS: [&str; 17] = [
 /// The method of docker's rows that takes an argument: `{{.Label "name"}}`.
 const LABEL: &str = "Label";
 
-pub fn render(templates: &Templates, root: &Value, missing: Missing) -> Result<String> {
+/// What is rendered before an error is in `out`, too.
+pub fn render(templates: &Templates, root: &Value, missing: Missing, out: &mut String) -> Result<()> {
     let mut renderer = Renderer {
         templates,
         missing,
@@ -104,10 +106,10 @@ pub fn render(templates: &Templates, root: &Value, missing: Missing) -> Result<S
         depth: 0,
         out: String::new(),
     };
-    if let Some(nodes) = templates.get("") {
-        renderer.nodes(nodes, Scope { dot: Some(root), root: Some(root) })?;
-    }
-    Ok(renderer.out)
+    let scope = Scope { dot: Some(root), root: Some(root) };
+    let rendered = templates.get("").map(|nodes| renderer.nodes(nodes, scope)).transpose();
+    out.push_str(&renderer.out);
+    rendered.map(|_| ())
 }
 
 /// Go's truth: not zero, not empty, not nil.
@@ -204,7 +206,7 @@ impl<'t> Renderer<'t> {
         let items = match self.commands(over, scope)? {
             Value::Null => Vec::new(),
             Value::Array(items) => items.into_iter().enumerate().map(|(at, item)| (Value::from(at), item)).collect(),
-            Value::Object(fields) => {
+            Value::Object(fields) if Struct::of(&fields).is_none() => {
                 let mut items: Vec<_> = fields.into_iter().map(|(key, item)| (Value::from(key), item)).collect();
                 items.sort_by(|(a, _), (b, _)| a.as_str().cmp(&b.as_str()));
                 items
@@ -328,6 +330,15 @@ impl<'t> Renderer<'t> {
         if name == "json" && self.missing == Missing::Row && scope.root == arguments.first() {
             return Ok(Value::from(json_of_row(&arguments[0])));
         }
+        if name == "json" && self.missing == Missing::Struct {
+            return Ok(Value::from(structs::to_json(&arguments[0])));
+        }
+        if name == "index"
+            && self.missing == Missing::Struct
+            && let Some(zero) = structs::missing_statement(&operands[0].fields, &arguments)
+        {
+            return Ok(zero);
+        }
         functions::call(name, &arguments).map_err(|reason| {
             self.spot = Some(whole);
             self.wrong(format!("error calling {name}: {reason}"))
@@ -397,16 +408,52 @@ impl<'t> Renderer<'t> {
         let Some(mut value) = head else { return Ok(Value::Null) };
         let mut around = "";
         for name in &operand.fields {
-            let is_absent = MAPS.contains(&around) && value.as_object().is_some_and(|map| !map.contains_key(name));
+            let is_absent = self.is_absent(&value, around, name);
             self.has_no_value = is_absent;
             value = if is_absent { Cow::Owned(Value::Null) } else { self.field(value, around, name)? };
             around = name;
+            if is_absent && self.missing == Missing::Struct {
+                return Ok(Value::Null);
+            }
+        }
+        if self.missing == Missing::Struct && value.is_null() && structs::is_interface(around) {
+            self.has_no_value = true;
         }
         Ok(value.into_owned())
     }
 
+    /// Whether something is a map, called `around`, that has no such key.
+    fn is_absent(&self, value: &Value, around: &str, name: &str) -> bool {
+        let Some(map) = value.as_object().filter(|map| !map.contains_key(name)) else { return false };
+        match self.missing {
+            Missing::Struct => Struct::of(map).is_none(),
+            _ => MAPS.contains(&around),
+        }
+    }
+
+    /// The field of a value that has Go's structs.
+    fn field_of_struct(&self, value: &Value, around: &str, name: &str) -> Result<Value> {
+        let field = match value {
+            Value::Object(fields) => match Struct::of(fields) {
+                Some(known) => known.field(fields, name, self.as_json),
+                None => fields.get(name).cloned(),
+            },
+            Value::Null => {
+                let kind = structs::type_name(value, around);
+                return Err(self.wrong(format!("nil pointer evaluating {kind}.{name}")));
+            }
+            other => structs::method(other, name),
+        };
+        field.ok_or_else(|| {
+            self.wrong(format!("can't evaluate field {name} in type {}", structs::type_name(value, around)))
+        })
+    }
+
     /// The field `name` of the value that is called `around`.
     fn field<'v>(&self, value: Cow<'v, Value>, around: &str, name: &str) -> Result<Cow<'v, Value>> {
+        if self.missing == Missing::Struct {
+            return self.field_of_struct(&value, around, name).map(Cow::Owned);
+        }
         let found = match &value {
             Cow::Borrowed(Value::Object(map)) => map.get(name).map(Cow::Borrowed),
             other => other.as_object().and_then(|map| map.get(name)).cloned().map(Cow::Owned),
@@ -419,11 +466,6 @@ impl<'t> Renderer<'t> {
         if let Some(json) = fields::in_json(name).filter(|_| self.missing == Missing::Zero && value.get(name).is_none())
         {
             return self.field(value, around, json);
-        }
-        if self.missing == Missing::GoNames
-            && let Some(json) = value.as_object().and_then(|map| map.keys().find(|key| fields::is_named(key, name)))
-        {
-            return Ok(Cow::Owned(value[json].clone()));
         }
         if let Some(answer) = fields::method(&value, around, name) {
             return Ok(Cow::Owned(answer));

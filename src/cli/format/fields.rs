@@ -181,12 +181,6 @@ pub(super) fn in_json(name: &str) -> Option<&'static str> {
     NAMES.iter().find(|(go, _)| *go == name).map(|(_, json)| *json)
 }
 
-/// Whether a field whose JSON name is `json` may be called `name` in Go.
-pub(super) fn is_named(json: &str, name: &str) -> bool {
-    let is_exported = name.starts_with(|first: char| first.is_ascii_uppercase());
-    is_exported && json.replace('_', "").eq_ignore_ascii_case(name)
-}
-
 /// The zero value of the field `name` of the value that is called `around`.
 fn zero(around: &str, name: &str) -> Option<Zero> {
     Some(match (around, name) {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::print::type_name;
+use super::structs::Struct;
 use super::{compare, escape, eval::is_true, print, printf};
 
 /// The kind of a parameter. Only docker's functions restrict it.
@@ -172,7 +173,7 @@ fn length(value: &Value) -> Result<usize> {
     match value {
         Value::String(text) => Ok(text.len()),
         Value::Array(items) => Ok(items.len()),
-        Value::Object(fields) => Ok(fields.len()),
+        Value::Object(fields) if Struct::of(fields).is_none() => Ok(fields.len()),
         Value::Null => Err("len of nil pointer".to_owned()),
         other => Err(format!("len of type {}", type_name(other))),
     }
@@ -181,6 +182,9 @@ fn length(value: &Value) -> Result<usize> {
 fn index(value: &Value, keys: &[Value]) -> Result<Value> {
     let Some((key, rest)) = keys.split_first() else { return Ok(value.clone()) };
     match (value, key) {
+        (Value::Object(fields), _) if Struct::of(fields).is_some() => {
+            Err(format!("can't index item of type {}", type_name(value)))
+        }
         (Value::Object(fields), Value::String(key)) => match fields.get(key) {
             Some(found) => index(found, rest),
             None => index(&nothing_like(fields), rest),

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::structs::Struct;
+
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
@@ -9,9 +11,10 @@ pub fn plain(value: &Value) -> String {
         Value::Number(number) => self::number(number),
         Value::String(text) => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(element).collect::<Vec<_>>().join(" ")),
-        Value::Object(fields) if is_structure(fields) => {
-            format!("{{{}}}", fields.values().map(plain).collect::<Vec<_>>().join(" "))
-        }
+        Value::Object(fields) if is_structure(fields) => match Struct::of(fields) {
+            Some(known) => known.printed(fields),
+            None => format!("{{{}}}", fields.values().map(plain).collect::<Vec<_>>().join(" ")),
+        },
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(key, _)| key.as_str());
@@ -51,7 +54,9 @@ pub fn type_name(value: &Value) -> String {
         Value::Number(_) => "int".to_owned(),
         Value::String(_) => "string".to_owned(),
         Value::Array(items) => format!("[]{}", items.first().map_or_else(|| "string".to_owned(), type_name)),
-        Value::Object(fields) if is_structure(fields) => "struct".to_owned(),
+        Value::Object(fields) if is_structure(fields) => {
+            Struct::of(fields).map_or_else(|| "struct".to_owned(), |known| known.type_name(fields))
+        }
         Value::Object(fields) => {
             let element = fields.values().next().map_or_else(|| "string".to_owned(), type_name);
             format!("map[string]{element}")

@@ -45,11 +45,13 @@ pub enum Help {
 pub struct Options<'a> {
     given: Vec<(&'a Arg, OsString)>,
     pub help: Option<Help>,
+    /// The command that they are given to.
+    command: &'a str,
 }
 
 impl<'a> Options<'a> {
     pub fn with_help(help: Option<Help>) -> Self {
-        Self { given: Vec::new(), help }
+        Self { help, ..Self::default() }
     }
 
     /// Each option in its only unambiguous form. A flag without a value is included if it was true in the end.
@@ -78,8 +80,10 @@ impl<'a> Options<'a> {
                 let text = boolean(&value).ok_or_else(|| no_boolean(shown(option), &value))?.to_string();
                 self.given.push((option, text.into()));
             }
-            // docker ignores empty filters.
-            Known::Option(option) if value.is_empty() && option.get_long() == Some("filter") => {}
+            Known::Option(option) if value.is_empty() && is_nothing_when_empty(self.command, option) => {
+                let is_list = matches!(option.get_action(), ArgAction::Append);
+                self.given.retain(|(earlier, _)| is_list || earlier.get_id() != option.get_id());
+            }
             Known::Option(option) => self.given.push((option, value)),
         }
         Ok(())
@@ -127,6 +131,7 @@ impl<'w> Reader<'w> {
     /// Reads options up to another word, or up to and including a `--`; returns whether there was one. After an error,
     /// it stays at the invalid word.
     pub fn options<'a>(&mut self, scope: &[&'a Command], options: &mut Options<'a>) -> Result<bool, Flaw> {
+        options.command = scope.first().map_or("", |command| command.get_name());
         while let Some(word) = self.words.get(self.at) {
             let bytes = word.as_bytes();
             if bytes == b"--" {
@@ -239,6 +244,39 @@ fn of(option: &Arg) -> Known<'_> {
     match option.get_action() {
         ArgAction::Help | ArgAction::HelpLong => Known::Help(Help::Long),
         _ => Known::Option(option),
+    }
+}
+
+/// Options of `build` and `bake` whose empty value is none: scripts write `--target=$STAGE`.
+const BUILD: [&str; 18] = [
+    "add-host",
+    "allow",
+    "annotation",
+    "build-context",
+    "call",
+    "file",
+    "iidfile",
+    "memory",
+    "memory-swap",
+    "metadata-file",
+    "network",
+    "progress",
+    "provenance",
+    "sbom",
+    "secret",
+    "security-opt",
+    "ssh",
+    "target",
+];
+const BAKE: [&str; 3] = ["list", "metadata-file", "progress"];
+
+/// Whether docker takes an empty value of the option for none.
+fn is_nothing_when_empty(command: &str, option: &Arg) -> bool {
+    let Some(name) = option.get_long() else { return false };
+    match command {
+        "build" => BUILD.contains(&name),
+        "bake" => BAKE.contains(&name),
+        _ => name == "filter",
     }
 }
 

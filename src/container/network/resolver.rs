@@ -96,10 +96,19 @@ pub struct Hosts {
 
 impl Hosts {
     pub fn file(&self) -> Result<String, NetworkError> {
-        let mut file = String::from(
-            "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n\
-             ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
-        );
+        let names = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n\
+             ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+        Ok(format!("{names}{}", self.lines()?))
+    }
+
+    /// The file as BuildKit writes it for RUN: the machine's name is one of the loopback address.
+    pub fn file_of_run(&self, hostname: &str) -> Result<String, NetworkError> {
+        let names = format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+        Ok(format!("{names}{}", self.lines()?))
+    }
+
+    fn lines(&self) -> Result<String, NetworkError> {
+        let mut file = String::new();
         for text in &self.added {
             let wrong = || NetworkError::AddHost { text: text.clone() };
             let (name, address) = text.split_once('=').or_else(|| text.split_once(':')).ok_or_else(wrong)?;

@@ -4,7 +4,10 @@ mod check;
 mod describe;
 mod sarif;
 
+use std::path::Path;
 use std::process::ExitCode;
+
+use serde_json::{Value, json};
 
 use crate::build::{self, BuildOptions, Checked};
 use crate::cli::build::build_error;
@@ -87,10 +90,13 @@ impl Call {
     }
 
     /// Runs the call and prints the answer. An invalid Dockerfile is also an error, whatever the format; warnings alone
-    /// make the exit code 1.
-    pub fn run(self, store: &Store, options: &BuildOptions) -> Result<ExitCode, CliError> {
+    /// make the exit code 1. The metadata goes to the file `metadata`.
+    pub fn run(self, store: &Store, options: &BuildOptions, metadata: Option<&Path>) -> Result<ExitCode, CliError> {
         let answered = self.answer(store, options)?;
         output::print(&answered.text)?;
+        if let (Some(path), None) = (metadata, &answered.fault) {
+            super::write_metadata(path, &answered.facts)?;
+        }
         match answered.fault {
             Some(fault) => Err(CliError::new(fault)),
             None => Ok(if answered.is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
@@ -100,35 +106,35 @@ impl Call {
     /// Runs the call.
     pub fn answer(self, store: &Store, options: &BuildOptions) -> Result<Answered, CliError> {
         let format = self.format.unwrap_or(Format::Text);
-        let text = match self.method {
-            Method::Build => String::new(),
+        let (text, json) = match self.method {
+            Method::Build => (String::new(), String::new()),
             Method::Check => return Ok(self.report(&build::check(store, options).map_err(build_error)?, format)),
             Method::Outline => {
                 let outline = build::outline(store, options).map_err(build_error)?;
-                match format {
-                    Format::Text => describe::outline_text(&outline.description),
-                    Format::Json | Format::Sarif => describe::outline_json(&outline),
-                }
+                (describe::outline_text(&outline.description), describe::outline_json(&outline))
             }
             Method::Targets => {
                 let targets = build::targets(store, options).map_err(build_error)?;
-                match format {
-                    Format::Text => describe::targets_text(&targets.description),
-                    Format::Json | Format::Sarif => describe::targets_json(&targets),
-                }
+                (describe::targets_text(&targets.description), describe::targets_json(&targets))
             }
         };
-        Ok(Answered { text, fault: None, is_clean: true })
+        let facts = facts(&json, &text);
+        let text = if format == Format::Text { text } else { json };
+        Ok(Answered { text, fault: None, is_clean: true, facts })
     }
 
     fn report(self, checked: &Checked, format: Format) -> Answered {
+        let json = check::json(checked);
+        let is_clean = checked.findings.warnings.is_empty();
+        let mut facts = facts(&json, &if is_clean { String::new() } else { check::text(checked) });
+        facts["result.statuscode"] = if is_clean { "0" } else { "1" }.into();
         let text = match format {
             Format::Text => check::text(checked),
-            Format::Json => check::json(checked),
+            Format::Json => json,
             Format::Sarif => sarif::report(checked),
         };
         let fault = checked.fault.as_ref().map(|fault| fault.located.to_string());
-        Answered { text, fault, is_clean: checked.findings.warnings.is_empty() || self.ignore_status }
+        Answered { text, fault, is_clean: is_clean || self.ignore_status, facts }
     }
 }
 
@@ -140,6 +146,13 @@ pub struct Answered {
     pub fault: Option<String>,
     /// There are no warnings, or they were not requested.
     pub is_clean: bool,
+    /// For `--metadata-file`, as BuildKit's frontend names them.
+    pub facts: Value,
+}
+
+fn facts(json: &str, text: &str) -> Value {
+    let answer: Value = serde_json::from_str(json).unwrap_or_default();
+    json!({ "result.json": answer, "result.txt": text, "version": "1.0.0" })
 }
 
 fn method(name: &str) -> Result<Method, String> {

@@ -22,6 +22,22 @@ const ENTITLEMENT: &str = "--allow-insecure-entitlement";
 /// The only driver option that affects a builder without a container.
 const DEFAULT_LOAD: &str = "default-load";
 
+/// What the driver `docker-container` knows besides.
+const DRIVER_OPTIONS: [&str; 12] = [
+    "cgroup-parent",
+    "cpu-period",
+    "cpu-quota",
+    "cpu-shares",
+    "cpuset-cpus",
+    "cpuset-mems",
+    DEFAULT_LOAD,
+    "image",
+    "memory",
+    "memory-swap",
+    "network",
+    "restart-policy",
+];
+
 /// Make a builder: a name for this program, under which builds are made
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -168,6 +184,10 @@ fn driver_options(texts: &[String]) -> Result<BTreeMap<String, String>, CliError
             let Some((name, value)) = field.split_once('=') else {
                 return Err(CliError::new(format!("invalid value `{field}` of --driver-opt, expecting NAME=VALUE")));
             };
+            if !DRIVER_OPTIONS.contains(&name) && !name.starts_with("env.") {
+                return Err(CliError::new(format!("invalid driver option {name} for docker-container driver"))
+                    .hint(format!("there are env.NAME, {}", DRIVER_OPTIONS.join(", "))));
+            }
             options.insert(name.to_owned(), value.to_owned());
         }
     }
@@ -198,10 +218,11 @@ mod tests {
 
     #[test]
     fn options_of_drivers_and_flags() {
-        let options = driver_options(&["a=1,b=x=y".to_owned(), "\"c=1,2\"".to_owned()]).ok();
-        let wanted = [("a", "1"), ("b", "x=y"), ("c", "1,2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let options = driver_options(&["image=1,env.b=x=y".to_owned(), "\"env.c=1,2\"".to_owned()]).ok();
+        let wanted = [("image", "1"), ("env.b", "x=y"), ("env.c", "1,2")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(options, Some(wanted.into()));
-        assert!(driver_options(&["a".to_owned()]).is_err());
+        assert!(driver_options(&["a".to_owned()]).is_err() && driver_options(&["netwrok=host".to_owned()]).is_err());
         assert_eq!(flags("--debug"), ["--debug", NETWORK]);
         assert_eq!(flags(NETWORK), [NETWORK]);
         let setup = "--allow-insecure-entitlement security.insecure --allow-insecure-entitlement network.host";

@@ -33,6 +33,9 @@ pub struct Args {
 
 pub fn run(args: &Args, global: &Global, store: &Store) -> Result<(), CliError> {
     args.builder.check(global)?;
+    if args.all && !args.references.is_empty() {
+        return Err(CliError::new("cannot specify refs when using --all"));
+    }
     let records = match args.all {
         true => history::list(store)?,
         false => builds::several(store, &args.references)?,

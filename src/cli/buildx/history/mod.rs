@@ -81,7 +81,13 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         HistoryCommand::Logs(of) => logs::run(of.asked(global)?, &store)?,
         HistoryCommand::Ls(of) => list::run(of.asked(global)?, &store)?,
         HistoryCommand::Open(of) => open::run(of.asked(global)?, &store)?,
-        HistoryCommand::Rm(of) => builds::remove(of.asked(global)?, &store)?,
+        HistoryCommand::Rm(of) => {
+            let asked = of.asked(global)?;
+            if asked.all != asked.builds.is_empty() {
+                return Err(CliError::new("rm requires either --all or at least one argument"));
+            }
+            builds::remove(asked, &store)?;
+        }
         HistoryCommand::Trace(args) => trace(args, global, &store)?,
     }
     Ok(ExitCode::SUCCESS)

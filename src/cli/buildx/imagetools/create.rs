@@ -79,7 +79,7 @@ pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
     let mut settings = Settings::from_environment()?;
     put_before(&mut settings, &args.builder.found(global)?)?;
     let sources = args.read_sources()?;
-    if sources.is_empty() {
+    if args.sources.is_empty() && args.file.is_empty() {
         return Err(CliError::new("no sources specified"));
     }
     if !args.dry_run && args.tag.is_empty() {
