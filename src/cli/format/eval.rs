@@ -431,28 +431,11 @@ impl<'t> Renderer<'t> {
         }
     }
 
-    /// The field of a value that has Go's structs.
-    fn field_of_struct(&self, value: &Value, around: &str, name: &str) -> Result<Value> {
-        let field = match value {
-            Value::Object(fields) => match Struct::of(fields) {
-                Some(known) => known.field(fields, name, self.as_json),
-                None => fields.get(name).cloned(),
-            },
-            Value::Null => {
-                let kind = structs::type_name(value, around);
-                return Err(self.wrong(format!("nil pointer evaluating {kind}.{name}")));
-            }
-            other => structs::method(other, name),
-        };
-        field.ok_or_else(|| {
-            self.wrong(format!("can't evaluate field {name} in type {}", structs::type_name(value, around)))
-        })
-    }
-
     /// The field `name` of the value that is called `around`.
     fn field<'v>(&self, value: Cow<'v, Value>, around: &str, name: &str) -> Result<Cow<'v, Value>> {
         if self.missing == Missing::Struct {
-            return self.field_of_struct(&value, around, name).map(Cow::Owned);
+            let field = structs::field(&value, around, name, self.as_json);
+            return field.map(Cow::Owned).map_err(|reason| self.wrong(reason));
         }
         let found = match &value {
             Cow::Borrowed(Value::Object(map)) => map.get(name).map(Cow::Borrowed),

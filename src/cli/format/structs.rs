@@ -5,7 +5,6 @@
 use serde_json::{Map, Value};
 
 use super::escape::go_escaped;
-use super::eval::is_true;
 use super::print;
 use super::units::GO_CLOCK;
 
@@ -222,13 +221,38 @@ impl Struct {
                 (Interface | Kind::Struct(_), own) => {
                     out.insert(field.json.to_owned(), in_json(own));
                 }
-                (_, own) if field.is_kept || is_true(own) => {
+                (_, own) if field.is_kept || !is_empty(own) => {
                     out.insert(field.json.to_owned(), in_json(own));
                 }
                 _ => {}
             }
         }
     }
+}
+
+/// What Go leaves out of JSON.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
+}
+
+/// The field of a value that is called `around`, or why there is none, in Go's words.
+pub(super) fn field(value: &Value, around: &str, name: &str, as_json: bool) -> Result<Value, String> {
+    let found = match value {
+        Value::Object(fields) => match Struct::of(fields) {
+            Some(known) => known.field(fields, name, as_json),
+            None => fields.get(name).cloned(),
+        },
+        Value::Null => return Err(format!("nil pointer evaluating {}.{name}", type_name(value, around))),
+        other => method(other, name),
+    };
+    found.ok_or_else(|| format!("can't evaluate field {name} in type {}", type_name(value, around)))
 }
 
 /// As Go prints a field: a nil list or map is an empty one.
@@ -294,7 +318,7 @@ pub(super) fn to_json(value: &Value) -> String {
 }
 
 /// What Go calls the type of the value of a field that is called `around`.
-pub(super) fn type_name(value: &Value, around: &str) -> String {
+fn type_name(value: &Value, around: &str) -> String {
     match (around, value) {
         ("Manifest", _) => "interface {}".to_owned(),
         ("Image" | "Platform", Value::Null) => format!("*v1.{around}"),
@@ -314,7 +338,7 @@ pub(super) fn is_interface(name: &str) -> bool {
 }
 
 /// The methods of a digest.
-pub(super) fn method(value: &Value, name: &str) -> Option<Value> {
+fn method(value: &Value, name: &str) -> Option<Value> {
     let (algorithm, encoded) = value.as_str()?.split_once(':')?;
     match name {
         "Algorithm" => Some(Value::from(algorithm)),
