@@ -399,7 +399,6 @@ mod tests {
         for wrong in [
             "type=local",
             "type=nope,dest=x",
-            "dest=x",
             "type=oci,dst=x",
             "type=oci,platform-split=false",
             "type=image,dest=x",

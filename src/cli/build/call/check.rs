@@ -1,6 +1,8 @@
 //! Checks as text and as JSON, both in buildx's form.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -60,7 +62,9 @@ fn shown(line: &[u8]) -> String {
 pub(super) fn json(checked: &Checked) -> String {
     let findings = &checked.findings;
     let warnings: Vec<_> = findings.warnings.iter().map(warning).collect();
-    let source = json!({ "filename": findings.file_name, "language": "Dockerfile", "data": base64(&findings.source) });
+    // As the frontend is told it: the name alone.
+    let name = Path::new(&findings.file_name).file_name().map_or_else(Default::default, OsStr::to_string_lossy);
+    let source = json!({ "filename": name, "language": "Dockerfile", "data": base64(&findings.source) });
     let mut report = json!({ "warnings": warnings, "sources": [source] });
     if let Some(fault) = &checked.fault {
         let place = fault.lines.map_or_else(|| json!({}), location);
