@@ -29,7 +29,7 @@ echo "status=$(rbuild inspect -f '{{.State.Status}}' two)"
 rbuild stop two >/dev/null
 echo "ended=$(rbuild wait two) $(rbuild logs two | line)"
 echo "after=$(rbuild diff two | line)"
-ps | grep -c '[9]8766' | sed 's/^/left=/'
+ps -o args | grep -c '^sleep 98766' | sed 's/^/left=/'
 echo "owner=$(rbuild commit two third >/dev/null; rbuild run --rm third stat -c %u:%g /tmp/l)"
 echo "again=$(rbuild start -a one >/dev/null; echo $?)"
 echo "cp=$(rbuild cp one:/kept - | tar -tvf - | awk '{print $2, $6}')"
