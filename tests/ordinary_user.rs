@@ -177,11 +177,11 @@ fn without_user_namespaces_images_are_moved_all_the_same() {
     }
     assert_eq!(store.run(&["build", "-q", "--reproducible", "."]).ok().stdout(), id);
     assert_eq!(cage.run(&["build", "-q", "--reproducible", "/home"]).ok().stdout(), id, "from the cache");
-    // Steps would be emulated, with rbuild's own devices: there are none. No container runs.
+    // Programs would be emulated, with rbuild's own devices: there are none.
     let said = cage.run(&["build", "-f", "/home/Run", "/home"]).fails(1).stderr();
     assert!(said.contains("a null device") || said.contains("emulated on amd64 only"), "{said}");
     let said = cage.run(&["run", "busybox"]).fails(125).stderr();
-    assert!(said.contains("this store was made without rights"), "{said}");
+    assert!(said.contains("cannot start `the container's monitor`"), "{said}");
 }
 
 /// A folder with nothing but rbuild, and a user who is not root.

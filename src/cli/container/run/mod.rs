@@ -63,7 +63,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         args.container.security.userns.as_deref().is_some_and(|word| word.parse().is_ok_and(UsersMode::is_remap));
     let needs_network = args.container.network.needs_namespace() && !is_remapped;
     let ahead = if needs_network { Ahead::Network } else { Ahead::Nothing };
-    let monitor = Monitor::begin(ahead, &global.store_root()?)?;
+    let monitor = Monitor::begin(ahead, &global.store_root()?);
+    let monitor = monitor.map_err(|error| CliError::of_container(error).exit_code(NOT_RUN))?;
     let detach_keys = detach_keys(args.detach_keys.as_deref())?;
     let usage = if args.detach { Use::Detached } else { Use::Attached };
     let (containers, entry) = make(&args.container, usage, global)?;
