@@ -144,8 +144,14 @@ fn of_start(failure: Failure) -> ApiError {
              failed: unable to start container process: error during container init: {}",
             in_words_of_runtime(&failure.message, failure.exit_code)
         )),
-        _ => ApiError::internal(failure.message),
+        _ => ApiError::internal(in_words_of_go(&failure.message)),
     }
+}
+
+/// Errors of the kernel as Go writes them. docker's command line makes exit codes 126 and 127 of these words.
+fn in_words_of_go(text: &str) -> String {
+    text.replace("No such file or directory (os error 2)", "no such file or directory")
+        .replace("Permission denied (os error 13)", "permission denied")
 }
 
 /// Why a program cannot be executed, as docker's runtime says it; all else as it is.
